@@ -1,0 +1,18 @@
+"""The lake: where tables live, what they promise, and how they are read."""
+
+from data.lake.contract import Contract, column, wide_contract
+from data.lake.errors import ContractError, DamagedError, LakeError, UnwritableError
+from data.lake.store import Commit, Lake, TableRef
+
+__all__ = [
+    "Commit",
+    "Contract",
+    "ContractError",
+    "DamagedError",
+    "Lake",
+    "LakeError",
+    "TableRef",
+    "UnwritableError",
+    "column",
+    "wide_contract",
+]

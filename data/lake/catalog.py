@@ -1,0 +1,232 @@
+"""SQL over the lake: views on committed files, for a connection that can see nothing else.
+
+View `<table>` is the latest snapshot (per partition value, where the contract has partitions),
+`<table>_all` every snapshot with its id in column `_snapshot`. A table without a snapshot is an
+empty typed view; a table whose files are damaged is a view that says so when it is read.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from data.lake.contract import Contract
+from data.lake.errors import DamagedError, LakeError
+from data.lake.storage import TEMPORARY, LocalStorage, ObjectStorage
+from data.lake.store import Commit, Lake, TableRef
+from data.lake.tables import CONTRACTS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DATABASE = "headwater.duckdb"
+_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI}
+
+
+class QueryError(LakeError):
+    """The SQL is wrong or asks for more than reading the lake's views."""
+
+
+class Catalog:
+    """A read-only DuckDB connection on the views of one lake, pinned when it is made."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        self._tables = {name: lake.commits(name) for name in lake.tables()}
+        self._connection = duckdb.connect(config={"python_enable_replacements": "false"})
+        _use_files_of(lake, self._connection)
+        for statement in _view_statements(lake, self._tables):
+            _create_view(self._connection, *statement)
+        _lock_down(self._connection, _paths(lake, self._tables.values()))
+
+    def names(self) -> list[str]:
+        """Names of all tables, with or without snapshots."""
+        return sorted({*CONTRACTS, *self._tables})
+
+    def commits(self, table: str) -> list[Commit]:
+        return self._tables.get(table, [])
+
+    def query(self, sql: str) -> duckdb.DuckDBPyConnection:
+        """Runs one reading statement; fetch from what is returned, results are streamed.
+
+        Raises QueryError for bad or writing SQL, DamagedError naming the table whose file is.
+        """
+        self._check_reading(sql)
+        try:
+            # A result holds its connection until it is fetched: each query gets its own cursor.
+            return self._connection.cursor().execute(sql)
+        except duckdb.Error as error:
+            raise self.explain(error) from error
+
+    def explain(self, error: duckdb.Error) -> LakeError:
+        """The one clear line behind an error that came while executing or fetching."""
+        text = str(error)
+        for table, commits in self._tables.items():
+            told = _complaint(table) in text
+            for commit in commits:
+                if told or any(path in text for path in self.lake.paths(commit)):
+                    damage = self.lake.damage(commit)
+                    if damage:
+                        cure = "run again to compute it anew"
+                        return DamagedError(f"table {table}: {damage}; {cure}")
+        if isinstance(error, duckdb.PermissionException):
+            return QueryError("only the lake's views can be read: see `headwater tables`")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return QueryError(" ".join(line for line in lines if not set(line) <= {"^", "~"}))
+
+    def _check_reading(self, sql: str) -> None:
+        try:
+            statements = self._connection.extract_statements(sql)
+        except duckdb.Error as error:
+            raise self.explain(error) from error
+        if len(statements) != 1:
+            raise QueryError(f"give one SQL statement, got {len(statements)}")
+        kind, text = statements[0].type, statements[0].query.lstrip()
+        if kind is duckdb.StatementType.EXPLAIN:
+            rest = text[len("explain") :].lstrip()
+            rest = rest[len("analyze") :] if rest.lower().startswith("analyze") else rest
+            return self._check_reading(rest)
+        if kind not in _READING:
+            raise QueryError(f"only reading is allowed here, not {kind.name}: start with SELECT")
+
+
+def run_sql(statement: str, tables: Mapping[str, TableRef]) -> pa.Table:
+    """The rows of a step's SQL over exactly the snapshots given, under the names given."""
+    connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    try:
+        for name, ref in tables.items():
+            lake = Lake(ref.lake)
+            _use_files_of(lake, connection)
+            columns = [(n, _quoted(n)) for n in lake.commit_of(ref).schema]
+            source = _select(columns, lake.paths(lake.commit_of(ref)), same_schema=True)
+            connection.execute(f"CREATE VIEW {_quoted(name)} AS {source}")
+        return connection.sql(statement).to_arrow_table()
+    finally:
+        connection.close()
+
+
+def refresh(lake: Lake) -> None:
+    """Replaces lake/headwater.duckdb, the views for any other DuckDB client, by rename.
+
+    Under a lock, and after listing the commits inside it: of two runs that publish at once, the
+    later refresh knows both. Object stores have no such file; their views are made on connecting.
+    """
+    if not isinstance(lake.storage, LocalStorage):
+        return
+    with lake.lock("catalog", waiting=lambda: None):
+        tables = {name: lake.commits(name) for name in lake.tables()}
+        temporary = lake.storage.root / f"{TEMPORARY}{uuid.uuid4().hex}"
+        try:
+            with duckdb.connect(str(temporary)) as connection:
+                connection.execute("BEGIN")
+                for statement in _view_statements(lake, tables):
+                    _create_view(connection, *statement)
+                connection.execute("COMMIT")
+            temporary.rename(lake.storage.root / DATABASE)
+        finally:
+            temporary.unlink(missing_ok=True)
+            temporary.with_name(temporary.name + ".wal").unlink(missing_ok=True)
+
+
+def latest(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[Commit]:
+    """The snapshots a table's plain view shows: the newest for each partition value."""
+    if contract is None or not contract.partition:
+        return list(commits[-1:])
+    return list({tuple(c.partition.items()): c for c in commits}.values())
+
+
+def _view_statements(
+    lake: Lake, tables: Mapping[str, Sequence[Commit]]
+) -> Iterable[tuple[str, str, str]]:
+    """(view, SELECT, SELECT that only reports what is wrong) for every table and its history."""
+    for name in sorted({*CONTRACTS, *tables}):
+        contract, commits = CONTRACTS.get(name), tables.get(name, [])
+        for view, chosen in ((name, latest(contract, commits)), (f"{name}_all", commits)):
+            columns = _columns(contract, chosen)
+            types = [(n, f"NULL::{t}") for n, t in columns]
+            if view != name:
+                types.append(("_snapshot", "NULL::VARCHAR"))
+            empty = f"SELECT {_list(types)}"
+            failing = f"{empty} WHERE error('{_complaint(name)}')"
+            if not chosen:
+                yield view, f"{empty} WHERE false", failing
+                continue
+            known = {n for commit in chosen for n in commit.schema}
+            casts = [(n, f"{_quoted(n)}::{t}" if n in known else f"NULL::{t}") for n, t in columns]
+            if view != name:
+                casts.append(("_snapshot", "regexp_extract(filename, 'snapshot=([^/]+)', 1)"))
+            paths = [path for commit in chosen for path in lake.paths(commit)]
+            same = all(commit.schema == chosen[0].schema for commit in chosen)
+            yield view, _select(casts, paths, same_schema=same), failing
+
+
+def _complaint(table: str) -> str:
+    return f"table {table}: a file of it is gone or damaged; see headwater verify"
+
+
+def _columns(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[tuple[str, str]]:
+    """Names and SQL types: the contract's, or, for a table made at run time, the last record's."""
+    if contract is not None:
+        return [(c.name, c.sql_type) for c in contract.columns]
+    return (
+        [(name, _sql_type(arrow)) for name, arrow in commits[-1].schema.items()] if commits else []
+    )
+
+
+def _sql_type(arrow: str) -> str:
+    """Wide tables hold text only (data.lake.contract.wide_contract)."""
+    return {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN"}[arrow]
+
+
+def _select(columns: Sequence[tuple[str, str]], paths: Sequence[str], *, same_schema: bool) -> str:
+    files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    options = "hive_partitioning = false, filename = true"  # a table may have a column "snapshot"
+    if not same_schema:
+        options += ", union_by_name = true"
+    return f"SELECT {_list(columns)} FROM read_parquet([{files}], {options})"
+
+
+def _list(expressions: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{expression} AS {_quoted(name)}" for name, expression in expressions)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, view: str, select: str, failing: str
+) -> None:
+    """Creating a view reads its first file, so a damaged table shows here, and only here."""
+    try:
+        connection.execute(f"CREATE VIEW {_quoted(view)} AS {select}")
+    except duckdb.Error:
+        connection.execute(f"CREATE VIEW {_quoted(view)} AS {failing}")
+
+
+def _use_files_of(lake: Lake, connection: duckdb.DuckDBPyConnection) -> None:
+    if isinstance(lake.storage, ObjectStorage):
+        protocols = lake.storage.fs.protocol
+        first = protocols if isinstance(protocols, str) else protocols[0]
+        if not connection.filesystem_is_registered(first):
+            connection.register_filesystem(lake.storage.fs)
+
+
+def _paths(lake: Lake, tables: Iterable[Sequence[Commit]]) -> list[str]:
+    return [path for commits in tables for commit in commits for path in lake.paths(commit)]
+
+
+def _lock_down(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
+    """From here on the connection reads these files, may spill, and can change no setting."""
+    spill = Path(tempfile.gettempdir()) / "headwater-duckdb"
+    connection.execute("SET temp_directory = ?", [str(spill)])
+    connection.execute("SET autoload_known_extensions = false")
+    connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute("SET allowed_paths = ?", [list(paths)])
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")

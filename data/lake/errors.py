@@ -1,0 +1,37 @@
+"""What can be wrong with a lake: each error is one line with what, where and the cure."""
+
+import errno
+
+# The store cannot take more or must not be written: trying again does not help.
+_UNWRITABLE = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file-size limit is reached",
+    errno.EROFS: "it is read-only",
+    errno.EACCES: "permission is denied",
+    errno.EPERM: "permission is denied",
+}
+
+
+class LakeError(Exception):
+    """The lake cannot serve this call; the message is one clear line."""
+
+
+class ContractError(LakeError):
+    """Rows break the contract of their table; nothing was published."""
+
+
+class DamagedError(LakeError):
+    """A published file is gone or no longer what its commit record says."""
+
+
+class UnwritableError(LakeError):
+    """The lake's place cannot be written to: read-only, full, or not permitted."""
+
+
+def unwritable(error: OSError, place: str) -> UnwritableError | None:
+    """The clear form of an operating-system error that no retry can cure, else None."""
+    reason = _UNWRITABLE.get(error.errno or 0)
+    if reason is None:
+        return None
+    return UnwritableError(f"cannot write to the lake at {place}: {reason}; nothing was published")
