@@ -1,0 +1,1 @@
+"""Generators of synthetic tasks: seeded, reproducible at any position, independent of models."""

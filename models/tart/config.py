@@ -1,0 +1,121 @@
+"""Sizes and recipes of the reasoning head; imports fast, so that forms and plans can show it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+
+class HeadConfig(BaseModel, frozen=True, extra="forbid"):
+    """Size and token layout of one reasoning head; the defaults are the preset `TINY`."""
+
+    width_in: int = Field(default=4, description="coordinates D of a point; paper: 16", ge=1)
+    points: int = Field(
+        default=34,
+        description="longest sequence, examples and query; a longer one is refused; paper: 258",
+        ge=1,
+    )
+    layers: int = Field(default=3, description="Transformer blocks; paper: 12", ge=1)
+    heads: int = Field(default=2, description="attention heads H; paper: 8", ge=1)
+    width: int = Field(default=64, description="width of the trunk; paper: 256", ge=1)
+    tokens: Literal["paired", "interleaved"] = Field(
+        default="paired",
+        description="paired: examples are (x, label), queries (x, 0) and unseen by others; "
+        "interleaved: x and (label, 0 .. 0) in turn; paper: interleaved",
+    )
+    positions: Literal["none", "learned"] = Field(
+        default="none", description="embedding of a token's place; paper: learned"
+    )
+
+    @model_validator(mode="after")
+    def _divides(self) -> "HeadConfig":
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads, got {self.width} / {self.heads}")
+        return self
+
+
+# The authors' three sizes (their "tiny", "small", "standard"), with the paper's token layout in the
+# last, which is the head they released.
+TINY = HeadConfig()
+SMALL = HeadConfig(width_in=16, points=66, layers=6, heads=4, width=128)
+STANDARD = HeadConfig(
+    width_in=16,
+    points=258,
+    layers=12,
+    heads=8,
+    width=256,
+    tokens="interleaved",
+    positions="learned",
+)
+
+
+class TrainConfig(BaseModel, frozen=True, extra="forbid"):
+    """The optimisation of a head."""
+
+    steps: int = Field(default=400, description="optimisation steps; paper: 24000 to 35001", ge=1)
+    learning_rate: float = Field(
+        default=5e-3, description="peak learning rate of Adam; paper: 1e-4", gt=0
+    )
+    matrix_learning_rate: float | None = Field(
+        default=0.02,
+        description="peak learning rate of Muon for the trunk's matrices; paper: null, all by Adam",
+        gt=0,
+    )
+    warmup: int = Field(
+        default=20, description="steps of linear growth of the learning rate; paper: 0", ge=0
+    )
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine", description="learning rate after the warm-up; paper: constant"
+    )
+    clip: float | None = Field(
+        default=1.0, description="largest norm of the gradient; paper: null, no clipping", gt=0
+    )
+    targets: Literal["probabilities", "labels"] = Field(
+        default="probabilities",
+        description="what the loss compares with: sigmoid(x . w) or the sample; paper: labels",
+    )
+    log_every: int = Field(default=50, description="steps a row of the training table", ge=1)
+    seed: int = Field(default=0, description="seed of the initial weights", ge=0)
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where to train; paper: cuda")
+    threads: int = Field(
+        default=1,
+        description="processor threads; part of the recipe because sums round differently by it, "
+        "and 1 because matrices this small lose more than they gain on shared cores",
+        ge=1,
+    )
+
+
+# Adam at 1e-4 on sampled labels, as in the authors' training script; the evaluated head is that of
+# step 24000. A batch of 128 belongs to the stream's configuration.
+PAPER_RECIPE = TrainConfig(
+    steps=24000,
+    learning_rate=1e-4,
+    matrix_learning_rate=None,
+    warmup=0,
+    schedule="constant",
+    clip=None,
+    targets="labels",
+    log_every=100,
+    device="cuda",
+)
+
+
+class ScoresConfig(BaseModel, frozen=True, extra="forbid"):
+    """What is scored: the numbers of examples, and the bar that logistic regression sets."""
+
+    examples: tuple[int, ...] = Field(
+        default=(1, 4, 8, 16, 32),
+        description="few-shot examples k; paper: 18, 32, 48, 64, 128, 256",
+        min_length=1,
+    )
+    penalty: float = Field(
+        default=0.01,
+        description="L2 penalty of logistic regression, 1/C in scikit-learn; 0.01 = 1/alpha^2 is "
+        "the prior of the law at alpha 10, a stronger bar than none; paper: 0",
+        ge=0,
+    )
+
+    @model_validator(mode="after")
+    def _positive(self) -> "ScoresConfig":
+        if min(self.examples) < 1:
+            raise ValueError(f"numbers of examples k must be at least 1, got {self.examples}")
+        return self

@@ -1,0 +1,128 @@
+"""Training: that it learns, repeats itself, follows its recipe, and survives as bytes."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load
+
+from models.tart.config import PAPER_RECIPE, HeadConfig, TrainConfig
+from models.tart.module import ReasoningHead
+from models.tart.train import (
+    head_from_bytes,
+    head_to_bytes,
+    learning_rate_factor,
+    pinned_threads,
+    train_head,
+)
+
+HEAD = HeadConfig(width_in=1, points=8, layers=1, heads=1, width=16)
+
+
+def one_dimensional(step, batch=64, points=8):
+    """Problems on a line with sharp labels: the sign of x decides, up to a flip."""
+    rng = np.random.default_rng((7, step))
+    x = rng.standard_normal((batch, points, 1))
+    p_true = 1 / (1 + np.exp(-20 * x[..., 0] * rng.choice([-1, 1], (batch, 1))))
+    y = rng.random(p_true.shape) < p_true
+    return tuple(a.astype(np.float32) for a in (x, y, p_true))
+
+
+@pytest.mark.parametrize("targets", ["probabilities", "labels"])
+def test_a_head_learns_problems_on_a_line_in_context(targets):
+    config = TrainConfig(steps=250, warmup=20, targets=targets)
+    head, records = train_head(HEAD, config, one_dimensional)
+    x, y, _ = (torch.from_numpy(a) for a in one_dimensional(10_000, batch=1000))
+    with torch.no_grad():
+        hits = ((head(x, y) >= 0) == (y >= 0.5)).float().mean(0)
+    assert records[0].loss > records[-1].loss
+    assert hits[0] < 0.6, "the first point of a problem cannot be known"
+    assert hits[7] > hits[1] > 0.7
+    assert hits[7] > 0.85
+
+
+@pytest.mark.parametrize("config", [TrainConfig(steps=6), PAPER_RECIPE], ids=["quick", "paper"])
+def test_same_configuration_and_batches_give_the_same_weights_to_the_bit(config):
+    config = config.model_copy(update={"steps": 6, "device": "cpu"})
+    one, other = (train_head(HEAD, config, one_dimensional)[0] for _ in range(2))
+    assert head_to_bytes(one) == head_to_bytes(other)
+    fresh = ReasoningHead(HEAD, config.seed).state_dict()
+    moved = load(head_to_bytes(one))
+    assert all(not torch.equal(moved[name], fresh[name]) for name in fresh)
+
+
+def test_paper_recipe_takes_the_first_step_of_adam_at_1e_4():
+    config = PAPER_RECIPE.model_copy(update={"steps": 1, "device": "cpu"})
+    moved = train_head(HEAD, config, one_dimensional)[0].state_dict()
+    fresh = ReasoningHead(HEAD, config.seed).state_dict()
+    step = (moved["read_out.weight"] - fresh["read_out.weight"]).abs()
+    torch.testing.assert_close(step, torch.full_like(step, 1e-4), rtol=1e-2, atol=0)
+
+
+def test_every_step_sees_its_own_batch_and_is_reported():
+    seen, reports = [], []
+    train_head(
+        HEAD,
+        TrainConfig(steps=5, log_every=2),
+        lambda step: seen.append(step) or one_dimensional(step, batch=2),
+        progress=lambda done, total: reports.append((done, total)),
+    )
+    assert seen == [0, 1, 2, 3, 4]
+    assert reports == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+
+
+def test_records_come_every_log_interval_and_at_the_end():
+    config = TrainConfig(steps=5, log_every=2)
+    records = train_head(HEAD, config, lambda step: one_dimensional(step, points=3 + step))[1]
+    assert [(r.step, r.points) for r in records] == [(2, 4), (4, 6), (5, 7)]
+    assert records[0].loss == pytest.approx(math.log(2), abs=0.05)
+    assert all(0 <= r.accuracy <= 1 for r in records)
+    assert 0 < records[0].seconds < records[-1].seconds
+
+
+def test_learning_rate_warms_up_and_falls_as_half_a_cosine():
+    config = TrainConfig(steps=110, warmup=10)
+    factors = [learning_rate_factor(config, step) for step in (0, 9, 10, 60, 109)]
+    assert factors == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.0], abs=1e-3)
+    constant = TrainConfig(steps=110, warmup=0, schedule="constant")
+    assert {learning_rate_factor(constant, step) for step in (0, 50, 109)} == {1.0}
+
+
+def test_weights_survive_as_bytes():
+    head = ReasoningHead(HEAD, seed=3)
+    x, y, _ = (torch.from_numpy(a) for a in one_dimensional(0))
+    with torch.no_grad():
+        again = head_from_bytes(head_to_bytes(head), HEAD)
+        assert torch.equal(again(x, y), head(x, y))
+
+
+def test_weights_of_another_size_are_refused():
+    weights = head_to_bytes(ReasoningHead(HEAD))
+    with pytest.raises(ValueError, match="not those of a head of this configuration"):
+        head_from_bytes(weights, HEAD.model_copy(update={"width": 32}))
+
+
+def test_a_loss_that_is_not_finite_stops_training():
+    def broken(step):
+        x, y, p_true = one_dimensional(step)
+        return x * np.float32(np.nan), y, p_true
+
+    with pytest.raises(ValueError, match="loss is nan at step 2"):
+        train_head(HEAD, TrainConfig(steps=4, log_every=2), broken)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of machines without CUDA")
+def test_a_device_that_is_absent_is_refused():
+    with pytest.raises(ValueError, match="'cuda', which is absent"):
+        train_head(HEAD, TrainConfig(steps=1, device="cuda"), one_dimensional)
+
+
+def test_threads_are_pinned_for_a_block_and_restored_after_an_error():
+    before = torch.get_num_threads()
+    with pinned_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+    with pytest.raises(ZeroDivisionError), pinned_threads(before + 1):
+        1 / 0  # noqa: B018
+    assert torch.get_num_threads() == before
