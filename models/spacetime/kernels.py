@@ -1,0 +1,145 @@
+"""Convolution kernels of companion-matrix state spaces (SpaceTime, sections 3.1 and 3.3).
+
+A companion state space has the state matrix A = S + a e_d^T: S moves every state down by one and
+the last column a feeds the last state back. Vectors a, b, c of shape (..., d) batch over any
+leading axes. The convention throughout is the paper code's: the output of step k reads the state
+after it has taken the input, y_k = c x_{k+1}, so the kernel is k_i = c A^i b, i = 0 .. L-1.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def companion_matrix(a: Tensor) -> Tensor:
+    """A = S + a e_d^T for last columns a (..., d); returns (..., d, d). Section 3.1, equation 3."""
+    d = a.shape[-1]
+    shift = torch.diag(torch.ones(d - 1, dtype=a.dtype, device=a.device), diagonal=-1)
+    feedback = F.pad(a.unsqueeze(-1), (d - 1, 0))  # a in the last column, zeros elsewhere
+    return shift + feedback
+
+
+def bound_l1(v: Tensor) -> Tensor:
+    """Scale v (..., d) so that its L1 norm is at most 1; shorter vectors stay as they are.
+
+    For the last column a, ||a||_1 <= 1 keeps every root of z^d = sum_i a_i z^i inside the closed
+    unit disc, so A^i never grows (section 3.1, stability).
+    """
+    return v / v.abs().sum(-1, keepdim=True).clamp(min=1.0)
+
+
+def companion_kernel_reference(a: Tensor, b: Tensor, c: Tensor, length: int) -> Tensor:
+    """k_i = c A^i b by the literal recursion x <- A x; (..., d) -> (..., length). O(L d^2)."""
+    matrix = companion_matrix(a)
+    x = b
+    kernel = []
+    for _ in range(length):
+        kernel.append((c * x).sum(-1))
+        x = (matrix @ x.unsqueeze(-1)).squeeze(-1)
+    return torch.stack(kernel, dim=-1)
+
+
+def companion_kernel(a: Tensor, b: Tensor, c: Tensor, length: int) -> Tensor:
+    """k_i = c A^i b for i < length from its generating function; (..., d) -> (..., length). Exact.
+
+    With R = (I - x S)^-1 and P_uv(x) = u^T R v, the rank-one update of A turns into
+
+        sum_i k_i x^i = P_cb(x) + x P_ca(x) P_eb(x) / (1 - x P_ea(x)),   e = e_d,
+
+    where every P is a correlation of two vectors: O((d + L) log(d + L)), differentiable, and sound
+    with roots on the unit circle, where the paper's evaluation divides by zero (section 3.3).
+    Leading axes broadcast: several c may share one a, b and one inversion.
+    """
+    p_cb = _correlate(c, b, length)
+    p_ca = _correlate(c, a, length)
+    p_eb = _resize(b.flip(-1), length)
+    p_ea = _resize(a.flip(-1), length)
+    feedback = reciprocal_series(F.pad(-p_ea, (1, 0), value=1.0)[..., :length])
+    loop = causal_conv(causal_conv(p_ca, p_eb), feedback)
+    return p_cb + F.pad(loop, (1, 0))[..., :length]
+
+
+def reciprocal_series(p: Tensor) -> Tensor:
+    """Power series g with p g = 1 mod x^L for p (..., L) and p_0 = 1, by Newton's iteration.
+
+    Each round g <- g (2 - p g) doubles the number of correct coefficients. The rounds run outside
+    autograd; one more at full length leaves g in place, rounds off its error and carries the exact
+    gradient, since its derivative at the fixed point is dg = -g^2 dp.
+    """
+    length = p.shape[-1]
+    with torch.no_grad():
+        g = torch.ones_like(p[..., :1])
+        while g.shape[-1] < length:
+            g = _newton_round(p, g, min(2 * g.shape[-1], length))
+    return _newton_round(p, g, length)
+
+
+def causal_conv(u: Tensor, k: Tensor) -> Tensor:
+    """y_t = sum_{i <= t} k_i u_{t-i} for u (..., L) and k (..., l); returns (..., L). Exact.
+
+    By FFT, long enough that nothing wraps around: O((L + l) log(L + l)) a row. Leading axes
+    broadcast, so one kernel may serve a whole batch.
+    """
+    y: Tensor = _CausalConv.apply(u, k)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _CausalConv(torch.autograd.Function):
+    """The gradients of a convolution are correlations with the spectra of the forward pass.
+
+    Autograd would take complex transforms of twice the work, and one inverse transform a batch
+    row for the kernel's gradient, where the sum over the batch needs one in all.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, u: Tensor, k: Tensor) -> Tensor:
+        n_fft = fast_length(u.shape[-1] + k.shape[-1] - 1)
+        u_f, k_f = torch.fft.rfft(u, n=n_fft), torch.fft.rfft(k, n=n_fft)
+        ctx.save_for_backward(u_f, k_f)
+        ctx.sizes = u.shape[-1], k.shape[-1], n_fft
+        y: Tensor = torch.fft.irfft(u_f * k_f, n=n_fft)[..., : u.shape[-1]]
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, y_grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        u_f, k_f = ctx.saved_tensors
+        u_length, k_length, n_fft = ctx.sizes
+        y_f = torch.fft.rfft(y_grad, n=n_fft)
+        u_grad, k_grad = None, None
+        if ctx.needs_input_grad[0]:
+            spectrum = (y_f * k_f.conj()).sum_to_size(u_f.shape)
+            u_grad = torch.fft.irfft(spectrum, n=n_fft)[..., :u_length]
+        if ctx.needs_input_grad[1]:
+            spectrum = (y_f * u_f.conj()).sum_to_size(k_f.shape)
+            k_grad = torch.fft.irfft(spectrum, n=n_fft)[..., :k_length]
+        return u_grad, k_grad
+
+
+def fast_length(minimum: int) -> int:
+    """Smallest 2^p, 3*2^p or 5*2^p that is >= minimum: sizes FFT libraries handle quickest."""
+    power = 1 << max(minimum - 1, 1).bit_length()
+    candidates = (power, power * 3 // 4, power * 5 // 8)
+    return min(n for n in candidates if n >= minimum)
+
+
+def _newton_round(p: Tensor, g: Tensor, length: int) -> Tensor:
+    g = _resize(g, length)
+    two = F.pad(torch.full_like(g[..., :1], 2.0), (0, length - 1))
+    return causal_conv(g, two - causal_conv(g, p[..., :length]))
+
+
+def _correlate(u: Tensor, v: Tensor, length: int) -> Tensor:
+    """r_m = sum_k u_{k+m} v_k for 0 <= m < length: the coefficients of u^T (I - x S)^-1 v."""
+    d = u.shape[-1]
+    n_fft = fast_length(2 * d)
+    spectrum = torch.fft.rfft(u, n=n_fft) * torch.fft.rfft(v, n=n_fft).conj()
+    return _resize(torch.fft.irfft(spectrum, n=n_fft)[..., :d], length)
+
+
+def _resize(v: Tensor, length: int) -> Tensor:
+    """The first `length` entries of v (..., n), padded with zeros where n is smaller."""
+    return F.pad(v, (0, max(length - v.shape[-1], 0)))[..., :length]

@@ -1,0 +1,157 @@
+"""Processes that a companion layer holds exactly, and the closed loop against its literal twins."""
+
+import numpy as np
+import pytest
+import torch
+from statsmodels.tsa.ar_model import AutoReg
+from torch import Tensor
+
+from models.spacetime.kernels import bound_l1, causal_conv, companion_kernel
+from models.spacetime.ssm import (
+    ClosedLoopSSM,
+    CompanionSSM,
+    closed_loop_reference,
+    closed_loop_rows,
+    final_state,
+    final_state_reference,
+    last_unit,
+)
+
+DOUBLE = torch.float64
+AR = {1: [0.7], 4: [0.4, -0.2, 0.15, 0.1], 6: [0.3, 0.1, -0.2, 0.1, 0.05, -0.1]}
+
+
+def unit(d: int, at: int) -> Tensor:
+    e = torch.zeros(1, d, dtype=DOUBLE)
+    e[0, at] = 1.0
+    return e
+
+
+@pytest.fixture
+def noise() -> Tensor:
+    return torch.randn(1, 1, 60, generator=torch.Generator().manual_seed(3), dtype=DOUBLE)
+
+
+@pytest.mark.parametrize("order", AR, ids=[f"AR({p})" for p in AR])
+def test_autoregression_from_its_innovations(order: int, noise: Tensor) -> None:
+    """The transposed companion form: e_d A^i b with a_{d+1-i} = phi_i is the impulse response."""
+    phi = AR[order]
+    a = torch.tensor([phi[::-1]], dtype=DOUBLE)
+    # Observability form: the last state is y_t when b carries the input into it.
+    kernel = companion_kernel(a, unit(order, order - 1), unit(order, order - 1), 60)
+    y = causal_conv(noise, kernel)[0, 0]
+    literal = np.zeros(60)
+    for t in range(60):
+        past = sum(phi[i] * literal[t - 1 - i] for i in range(min(order, t)))
+        literal[t] = past + float(noise[0, 0, t])
+    np.testing.assert_allclose(y.numpy(), literal, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "taps",
+    [[1.0, 0.5, -0.3], [0.25] * 4, [1.0, -1.0], [1.0, -2.0, 1.0]],
+    ids=["MA(2)", "moving-average", "difference", "second-difference"],
+)
+def test_moving_averages_and_differences(taps: list[float], noise: Tensor) -> None:
+    d = len(taps)
+    c = torch.tensor([taps], dtype=DOUBLE)
+    kernel = companion_kernel(torch.zeros(1, d, dtype=DOUBLE), unit(d, 0), c, 60)
+    y = causal_conv(noise, kernel)[0, 0].numpy()
+    literal = np.convolve(noise[0, 0].numpy(), taps)[:60]
+    np.testing.assert_allclose(y, literal, atol=1e-10)
+
+
+@pytest.mark.parametrize("order", [1, 4])
+def test_closed_loop_is_the_dynamic_forecast_of_an_autoregression(order: int) -> None:
+    rng = np.random.default_rng(0)
+    values = np.zeros(200)
+    for t in range(order, 200):
+        values[t] = values[t - order : t][::-1] @ AR[order] + 0.1 * rng.standard_normal()
+    fitted = AutoReg(values, lags=order, trend="n").fit()
+    assert np.abs(fitted.params).sum() <= 1
+    expected = fitted.predict(start=200, end=229, dynamic=True)
+    # x holds the last inputs, newest first; C = K = phi predicts the next, which is fed back.
+    layer = ClosedLoopSSM(1, order).double()
+    phi = torch.tensor(fitted.params[None], dtype=DOUBLE)
+    with torch.no_grad():
+        layer.a.zero_()
+        layer.b.copy_(unit(order, 0))
+        layer.c.copy_(phi)
+        layer.k.copy_(phi)
+    forecast, _, _ = layer(torch.tensor(values)[None, None], horizon=30)
+    np.testing.assert_allclose(forecast[0, 0].detach().numpy(), expected, atol=1e-10)
+
+
+SIZES = [(1, 5, 4), (4, 9, 5), (7, 3, 11), (8, 1, 3), (32, 47, 24)]
+
+
+@pytest.fixture(params=SIZES, ids=[f"d{d}-L{n}-H{h}" for d, n, h in SIZES])
+def rolled(request: pytest.FixtureRequest) -> tuple[ClosedLoopSSM, Tensor, int]:
+    d, length, horizon = request.param
+    torch.manual_seed(d)
+    return ClosedLoopSSM(3, d).double(), torch.randn(2, 3, length, dtype=DOUBLE), horizon
+
+
+def test_final_state_equals_the_recursion(rolled: tuple[ClosedLoopSSM, Tensor, int]) -> None:
+    layer, u, _ = rolled
+    a, b = bound_l1(layer.a), bound_l1(layer.b)
+    last = causal_conv(u, companion_kernel(a, b, last_unit(a), u.shape[-1]))
+    torch.testing.assert_close(final_state(a, b, u, last), final_state_reference(a, b, u))
+
+
+def test_rolling_rows_equals_rolling_states(rolled: tuple[ClosedLoopSSM, Tensor, int]) -> None:
+    layer, u, horizon = rolled
+    vectors = [bound_l1(v) for v in (layer.a, layer.b, layer.c, layer.k)]
+    state = final_state_reference(vectors[0], vectors[1], u)
+    literal = closed_loop_reference(*vectors, state=state, horizon=horizon)
+    rows = closed_loop_rows(*vectors, horizon)
+    torch.testing.assert_close(torch.einsum("dhj,bdj->bdh", rows, state), literal)
+    forecast, _, _ = layer(u, horizon)
+    torch.testing.assert_close(forecast, literal)
+    parameters = list(layer.parameters())
+    for one, other in zip(
+        torch.autograd.grad(forecast.square().sum(), parameters),
+        torch.autograd.grad(literal.square().sum(), parameters, allow_unused=True),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, torch.zeros_like(one) if other is None else other)
+
+
+def test_last_open_loop_output_is_the_first_forecast(
+    rolled: tuple[ClosedLoopSSM, Tensor, int],
+) -> None:
+    layer, u, horizon = rolled
+    forecast, open_loop, _ = layer(u, horizon)
+    torch.testing.assert_close(open_loop[..., -1], forecast[..., 0])
+
+
+def test_next_inputs_are_those_the_loop_feeds_itself() -> None:
+    torch.manual_seed(0)
+    layer = ClosedLoopSSM(2, 5).double()
+    u = torch.randn(1, 2, 12, dtype=DOUBLE)
+    forecast, _, next_input = layer(u, 2)
+    fed = torch.cat((u, next_input[..., -1:]), dim=-1)
+    _, open_loop, _ = layer(fed, 1)
+    torch.testing.assert_close(open_loop[..., -1], forecast[..., 1])
+
+
+def test_layers_are_causal() -> None:
+    torch.manual_seed(0)
+    u = torch.randn(2, 6, 15, dtype=DOUBLE, requires_grad=True)
+    open_layer, closed_layer = CompanionSSM(3, 2, 4).double(), ClosedLoopSSM(6, 4).double()
+    _, one_step, next_input = closed_layer(u, 3)
+    for output in (open_layer(u), one_step, next_input):
+        (gradient,) = torch.autograd.grad(output[..., 7].sum(), u, retain_graph=True)
+        assert gradient[..., :8].abs().min() > 0
+        assert gradient[..., 8:].abs().max() < 1e-12
+
+
+def test_heads_share_a_kernel_but_not_the_skip() -> None:
+    torch.manual_seed(0)
+    layer = CompanionSSM(kernels=2, heads=3, state=4)
+    impulse = torch.zeros(1, 6, 5)
+    impulse[..., 0] = 1.0
+    y = layer(impulse)[0]
+    torch.testing.assert_close(y[0, 1:], y[2, 1:])
+    assert not torch.allclose(y[0, 1:], y[3, 1:])
+    assert not torch.allclose(y[0, 0], y[1, 0])
