@@ -1,0 +1,197 @@
+"""The command line. Nothing heavy is imported before a command needs it: `--help` is instant.
+
+Exit codes: 0 done; 1 the run failed, what was published before stays valid; 2 the input or the
+call is wrong, one line says what and what would be right.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.lake.errors import LakeError
+from flows import FLOWS
+from flows.errors import CallError, ServerError
+from tasks.settings import absolute, home, lake_url
+
+_ASKED_AT = time.time()
+
+app = typer.Typer(
+    help="Headwater: ten published systems as one Prefect DAG over tables you can query.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Profile(StrEnum):
+    quick = "quick"
+    standard = "standard"
+    paper = "paper"
+
+
+class Runner(StrEnum):
+    threads = "threads"
+    dask = "dask"
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+Flow = Annotated[str, typer.Argument(metavar="[FLOW]", help=f"One of: {', '.join(FLOWS)}.")]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the profile; repeatable."),
+]
+ProfileOption = Annotated[Profile, typer.Option(help="Size of the run; quick takes minutes.")]
+
+
+@app.command()
+def run(
+    flow: Flow = "lab",
+    profile: ProfileOption = Profile.quick,
+    settings: Setting = None,
+    runner: Annotated[Runner, typer.Option(help="What runs the steps.")] = Runner.threads,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Run a flow; tables already there are not computed again."""
+    from flows import console
+
+    os.environ["HEADWATER_RUNNER"] = runner.value
+    console.run(flow, profile.value, settings or [], as_json=json, asked_at=_ASKED_AT)
+
+
+@app.command()
+def plan(
+    flow: Flow = "lab", profile: ProfileOption = Profile.quick, settings: Setting = None
+) -> None:
+    """Say for every table whether a run would find it (HIT) or compute it (MISS), and why."""
+    from flows import console
+
+    console.plan(flow, profile.value, settings or [])
+
+
+@app.command()
+def tables() -> None:
+    """List the lake's tables."""
+    from flows import printing
+
+    printing.tables()
+
+
+@app.command()
+def describe(table: str) -> None:
+    """Print a table's columns with type, unit, meaning and constraint."""
+    from flows import printing
+
+    printing.describe(table)
+
+
+@app.command()
+def query(
+    sql: str,
+    format: Annotated[Format, typer.Option(help="How to write the rows.")] = Format.table,
+    output: Annotated[Path | None, typer.Option(help="File to write; else the terminal.")] = None,
+) -> None:
+    """Run one reading SQL statement over the lake's views."""
+    from flows import printing
+
+    printing.query(sql, format.value, output)
+
+
+@app.command()
+def report(
+    output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Write one self-contained HTML file about what ran and what it scored."""
+    from data.lake import Lake
+    from tasks.report import write_report
+
+    write_report(Lake(lake_url()), output)
+    typer.echo(output)
+
+
+@app.command()
+def verify() -> None:
+    """Hash every published file again and name those that changed or are gone."""
+    from flows import printing
+
+    if not printing.verify():
+        raise typer.Exit(2)
+
+
+@app.command()
+def gc(
+    hours: Annotated[float, typer.Option(min=0, help="Leave alone what is younger.")] = 24.0,
+) -> None:
+    """Remove what killed runs left behind; published snapshots are never touched."""
+    from flows import printing
+
+    printing.collect_garbage(hours)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine: versions, lake, disk, server."""
+    from flows import doctor as checks
+
+    if not checks.report():
+        raise typer.Exit(2)
+
+
+@app.command()
+def up(port: Annotated[int, typer.Option(help="Port of the UI on 127.0.0.1.")] = 4200) -> None:
+    """Start Prefect's server, a worker and the deployments on this machine."""
+    from flows import console
+
+    console.up(port)
+
+
+@app.command()
+def down() -> None:
+    """Stop the worker and the server."""
+    from flows import server
+
+    stopped = [name for name in ("worker", "server") if server.stop(name)]
+    typer.echo(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
+
+
+@app.command()
+def status() -> None:
+    """Say what is running and what the last runs did."""
+    from flows import printing
+
+    printing.status()
+
+
+def main() -> None:
+    """Entry point of `headwater`: turns errors of call and input into one line and exit code 2."""
+    # Workers run in other folders: where things are must not depend on the folder.
+    os.environ["HEADWATER_LAKE"] = absolute(lake_url())
+    os.environ["HEADWATER_HOME"] = str(home())
+    try:
+        app()
+    except (CallError, LakeError, ValueError) as error:
+        _fail(str(error), 2)
+    except ServerError as error:
+        _fail(str(error), 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has had enough
+    except KeyboardInterrupt:
+        _fail("interrupted; what was published before stays valid", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"headwater: {' '.join(message.split())}", err=True)
+    raise SystemExit(code)
