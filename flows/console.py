@@ -117,21 +117,20 @@ def _summary(lake: Lake, run_id: str) -> dict[str, Any]:
     catalog = Catalog(lake)
     of_run = f"WHERE run_id = '{run_id}'"
     return {
-        "run": _rows(catalog, f"SELECT * EXCLUDE params FROM runs {of_run}")[0],
+        "run": catalog.rows(f"SELECT * EXCLUDE params FROM runs {of_run}")[0],
         "tables": [
             {"table": name, "rows": catalog.commits(name)[-1].rows, "snapshot": snapshot}
-            for name, snapshot in _pairs(
-                catalog, f"SELECT DISTINCT table_name, snapshot FROM lineage {of_run} ORDER BY ALL"
+            for row in catalog.rows(
+                f"SELECT DISTINCT table_name, snapshot FROM lineage {of_run} ORDER BY ALL"
             )
+            for name, snapshot in [row.values()]
         ],
-        "best": _rows(
-            catalog,
+        "best": catalog.rows(
             'SELECT "group", table_name AS family, arg_max("row", mean_win_rate) AS best, '
             "max(mean_win_rate) AS mean_win_rate, max(n_columns) AS columns "
             "FROM helm_win_rates GROUP BY ALL ORDER BY ALL",
         ),
-        "failed_checks": _rows(
-            catalog,
+        "failed_checks": catalog.rows(
             f'SELECT table_name, "check", failures FROM quality {of_run} AND NOT holds',
         ),
     }
@@ -159,16 +158,6 @@ def _print_summary(summary: dict[str, Any]) -> None:
     out.print(f"query it:  {_QUERY}", highlight=False)
     out.print(f"report:    {summary['report']}", highlight=False, soft_wrap=True)
     out.print("the UI:    headwater up", highlight=False)
-
-
-def _rows(catalog: Catalog, sql: str) -> list[dict[str, Any]]:
-    result = catalog.query(sql)
-    names = [column[0] for column in result.description]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _pairs(catalog: Catalog, sql: str) -> list[tuple[str, str]]:
-    return [(str(a), str(b)) for a, b in catalog.query(sql).fetchall()]
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def tables() -> None:
     listing = Table("table", "rows", "snapshots", "last published (UTC)", "holds", box=None)
     for name in catalog.names():
         commits = catalog.commits(name)
-        rows = catalog.query(f'SELECT count(*) FROM "{name}"').fetchall()[0][0] if commits else 0
+        rows = sum(commit.rows for commit in catalog.shown(name))
         last = commits[-1].committed_at[:19].replace("T", " ") if commits else ""
         meaning = CONTRACTS[name].meaning() if name in CONTRACTS else "made at run time"
         listing.add_row(name, f"{rows:,}", str(len(commits)), last, meaning)
@@ -79,7 +79,7 @@ def query(sql: str, format: str, output: Path | None) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except duckdb.Error as error:  # results are streamed: a damaged file may show only now
-        raise catalog.explain(error) from error
+        raise catalog.explain(error, sql) from error
     except BrokenPipeError:
         raise
     except OSError as error:

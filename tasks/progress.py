@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from prefect.context import TaskRunContext
 
+from models.progress import Progress
 from tasks.showing import key
 
-Progress = Callable[[int, int], None]
 _EVERY_SECONDS = 1.0  # an update costs a request
 
 _listener: Callable[[str, int, int], None] | None = None

@@ -2,16 +2,17 @@
 
 View `<table>` is the latest snapshot (per partition value, where the contract has partitions),
 `<table>_all` every snapshot with its id in column `_snapshot`. A table without a snapshot is an
-empty typed view; a table whose files are damaged is a view that says so when it is read.
+empty typed view; a table whose files are damaged is an error that names the file when it is read.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DATABASE = "headwater.duckdb"
+_WRONG_SQL = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI}
 
 
@@ -40,8 +42,7 @@ class Catalog:
         self._tables = {name: lake.commits(name) for name in lake.tables()}
         self._connection = duckdb.connect(config={"python_enable_replacements": "false"})
         _use_files_of(lake, self._connection)
-        for statement in _view_statements(lake, self._tables):
-            _create_view(self._connection, *statement)
+        self._bad = _create_views(self._connection, lake, self._tables)
         _lock_down(self._connection, _paths(lake, self._tables.values()))
 
     def names(self) -> list[str]:
@@ -51,39 +52,60 @@ class Catalog:
     def commits(self, table: str) -> list[Commit]:
         return self._tables.get(table, [])
 
+    def shown(self, table: str) -> list[Commit]:
+        """The snapshots behind a table's plain view."""
+        return latest(CONTRACTS.get(table), self.commits(table))
+
     def query(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Runs one reading statement; fetch from what is returned, results are streamed.
 
         Raises QueryError for bad or writing SQL, DamagedError naming the table whose file is.
+        What goes wrong while fetching is a duckdb.Error: `explain` it.
         """
         self._check_reading(sql)
         try:
             # A result holds its connection until it is fetched: each query gets its own cursor.
             return self._connection.cursor().execute(sql)
         except duckdb.Error as error:
-            raise self.explain(error) from error
+            raise self.explain(error, sql) from error
 
-    def explain(self, error: duckdb.Error) -> LakeError:
-        """The one clear line behind an error that came while executing or fetching."""
-        text = str(error)
-        for table, commits in self._tables.items():
-            told = _complaint(table) in text
-            for commit in commits:
-                if told or any(path in text for path in self.lake.paths(commit)):
-                    damage = self.lake.damage(commit)
-                    if damage:
-                        cure = "run again to compute it anew"
-                        return DamagedError(f"table {table}: {damage}; {cure}")
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        """All rows of a reading statement by column name; raises as `query` does."""
+        result = self.query(sql)
+        names = [column[0] for column in result.description]
+        try:
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        except duckdb.Error as error:
+            raise self.explain(error, sql) from error
+
+    def damage(self, table: str) -> str | None:
+        """What is wrong with a file of the table, after hashing them all; None when nothing is."""
+        for commit in self.commits(table):
+            found = self.lake.damage(commit)
+            if found is not None:
+                return f"table {table}: {found}; run again to compute it anew"
+        return None
+
+    def explain(self, error: duckdb.Error, sql: str) -> LakeError:
+        """The one clear line behind an error that came while executing or fetching `sql`."""
+        if not isinstance(error, _WRONG_SQL) or any(
+            f" {name} " in str(error) for name in self._bad
+        ):
+            # DuckDB does not always name the file that it could not decode, so the files are asked.
+            for table in set(re.findall(r"\w+", sql.replace("_all", ""))) & set(self._tables):
+                damage = self.damage(table)
+                if damage is not None:
+                    return DamagedError(damage)
         if isinstance(error, duckdb.PermissionException):
             return QueryError("only the lake's views can be read: see `headwater tables`")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return QueryError(" ".join(line for line in lines if not set(line) <= {"^", "~"}))
 
     def _check_reading(self, sql: str) -> None:
         try:
             statements = self._connection.extract_statements(sql)
         except duckdb.Error as error:
-            raise self.explain(error) from error
+            raise self.explain(error, sql) from error
         if len(statements) != 1:
             raise QueryError(f"give one SQL statement, got {len(statements)}")
         kind, text = statements[0].type, statements[0].query.lstrip()
@@ -123,10 +145,7 @@ def refresh(lake: Lake) -> None:
         temporary = lake.storage.root / f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
             with duckdb.connect(str(temporary)) as connection:
-                connection.execute("BEGIN")
-                for statement in _view_statements(lake, tables):
-                    _create_view(connection, *statement)
-                connection.execute("COMMIT")
+                _create_views(connection, lake, tables)
             temporary.rename(lake.storage.root / DATABASE)
         finally:
             temporary.unlink(missing_ok=True)
@@ -140,33 +159,42 @@ def latest(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[C
     return list({tuple(c.partition.items()): c for c in commits}.values())
 
 
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Mapping[str, Sequence[Commit]]
+) -> list[str]:
+    """Makes every view there can be; the names of those that a damaged file leaves out.
+
+    Creating a view reads its first file. A view left out is an error to whoever asks for it; one
+    that complains when read would not be, where a filter lets DuckDB skip the reading.
+    """
+    bad = []
+    for view, select in _view_statements(lake, tables):
+        try:
+            connection.execute(f"CREATE VIEW {_quoted(view)} AS {select}")
+        except duckdb.Error:
+            bad.append(view)
+    return bad
+
+
 def _view_statements(
     lake: Lake, tables: Mapping[str, Sequence[Commit]]
-) -> Iterable[tuple[str, str, str]]:
-    """(view, SELECT, SELECT that only reports what is wrong) for every table and its history."""
+) -> Iterable[tuple[str, str]]:
+    """View and SELECT for every table and its history."""
     for name in sorted({*CONTRACTS, *tables}):
         contract, commits = CONTRACTS.get(name), tables.get(name, [])
         for view, chosen in ((name, latest(contract, commits)), (f"{name}_all", commits)):
             columns = _columns(contract, chosen)
-            types = [(n, f"NULL::{t}") for n, t in columns]
-            if view != name:
-                types.append(("_snapshot", "NULL::VARCHAR"))
-            empty = f"SELECT {_list(types)}"
-            failing = f"{empty} WHERE error('{_complaint(name)}')"
-            if not chosen:
-                yield view, f"{empty} WHERE false", failing
-                continue
             known = {n for commit in chosen for n in commit.schema}
             casts = [(n, f"{_quoted(n)}::{t}" if n in known else f"NULL::{t}") for n, t in columns]
             if view != name:
-                casts.append(("_snapshot", "regexp_extract(filename, 'snapshot=([^/]+)', 1)"))
+                origin = "regexp_extract(filename, 'snapshot=([^/]+)', 1)"
+                casts.append(("_snapshot", origin if chosen else "NULL::VARCHAR"))
+            if not chosen:
+                yield view, f"SELECT {_list(casts)} WHERE false"
+                continue
             paths = [path for commit in chosen for path in lake.paths(commit)]
             same = all(commit.schema == chosen[0].schema for commit in chosen)
-            yield view, _select(casts, paths, same_schema=same), failing
-
-
-def _complaint(table: str) -> str:
-    return f"table {table}: a file of it is gone or damaged; see headwater verify"
+            yield view, _select(casts, paths, same_schema=same)
 
 
 def _columns(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[tuple[str, str]]:
@@ -197,16 +225,6 @@ def _list(expressions: Iterable[tuple[str, str]]) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _create_view(
-    connection: duckdb.DuckDBPyConnection, view: str, select: str, failing: str
-) -> None:
-    """Creating a view reads its first file, so a damaged table shows here, and only here."""
-    try:
-        connection.execute(f"CREATE VIEW {_quoted(view)} AS {select}")
-    except duckdb.Error:
-        connection.execute(f"CREATE VIEW {_quoted(view)} AS {failing}")
 
 
 def _use_files_of(lake: Lake, connection: duckdb.DuckDBPyConnection) -> None:

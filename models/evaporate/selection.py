@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from models.evaporate.corpus import Document, Example, Gold, examples_of
 from models.evaporate.functions import Answer, AnyFunction, Page
 from models.evaporate.inducer import candidates
 from models.evaporate.metrics import text_f1
+from models.progress import Progress, silent
 
 
 class Score(NamedTuple):
@@ -47,16 +48,12 @@ class JudgedFunction:
     reason: str | None
 
 
-def silent(done: int, total: int) -> None:
-    """Reports no progress."""
-
-
 def induce(
     documents: Sequence[Document],
     gold: Gold,
     attributes: Sequence[str],
     config: InductionConfig,
-    progress: Callable[[int, int], None] = silent,
+    progress: Progress = silent,
 ) -> list[JudgedFunction]:
     """The functions of every attribute with their scores and fates, best first.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from models.evaporate.corpus import Document
 from models.evaporate.functions import Answer, AnyFunction
 from models.evaporate.metrics import tokens
-from models.evaporate.selection import silent
+from models.progress import Progress, silent
 
 
 class Ensemble(NamedTuple):
@@ -69,7 +69,7 @@ def majority_vote(answers: Sequence[Answer | None], votes: Sequence[int], abstai
 def extract(
     documents: Sequence[Document],
     ensembles: Mapping[str, Ensemble],
-    progress: Callable[[int, int], None] = silent,
+    progress: Progress = silent,
 ) -> list[Extraction]:
     """One extraction per document and attribute, by document, in the given orders.
 

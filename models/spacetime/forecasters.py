@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,11 +14,13 @@ from safetensors.numpy import save as save_arrays
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from models.progress import Progress, silent
 from models.spacetime.baselines import Ridge, fit_ridge, lag_mean, last_value, seasonal_naive
 from models.spacetime.config import ForecastConfig
 from models.spacetime.forecaster import SpaceTime
-from models.spacetime.train import predict, silent, torch_threads, train_spacetime
+from models.spacetime.train import predict, train_spacetime
 from models.spacetime.windows import Array, History
+from models.training import torch_threads
 
 NAIVE = ("last_value", "seasonal_naive", "lag_mean")
 
@@ -41,7 +43,7 @@ class Fitted:
 
 
 def fit_forecasters(
-    history: History, config: ForecastConfig, progress: Callable[[int, int], None] = silent
+    history: History, config: ForecastConfig, progress: Progress = silent
 ) -> list[Fitted]:
     """Every baseline once and SpaceTime once a seed, for each horizon. Progress counts fits.
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from models.progress import Progress, silent
 from models.spacetime.config import ForecastConfig, TrainConfig
 from models.spacetime.forecaster import SpaceTime
 from models.spacetime.windows import Array
+from models.training import torch_threads, warmup_cosine
 
 # Predictions in batches of this size: as fast as any, and the memory stays small.
 _PREDICT_BATCH = 512
@@ -34,16 +34,12 @@ class Trained:
     validation_mse: float
 
 
-def silent(done: int, total: int) -> None:
-    """Progress callback that reports nothing."""
-
-
 def train_spacetime(
     train: tuple[Array, Array],
     validation: tuple[Array, Array],
     config: ForecastConfig,
     seed: int,
-    progress: Callable[[int, int], None] = silent,
+    progress: Progress = silent,
 ) -> Trained:
     """Fits a network on standardised windows: lags (n, L, C) and horizons (n, H, C).
 
@@ -59,12 +55,13 @@ def train_spacetime(
         network = SpaceTime(config.model, lags.shape[2], config.season)
         _set_scale(network, lags)
         order = torch.Generator().manual_seed(seed)
-        steps = math.ceil(len(lags) / settings.batch)
+        steps = math.ceil(len(lags) / settings.batch) * settings.epochs
+        warmup = round(settings.warmup * steps)
         optimizer = torch.optim.AdamW(
             network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: learning_rate_factor(step, steps * settings.epochs, settings)
+            optimizer, lambda step: warmup_cosine(step, steps, warmup)
         )
         best, best_error, best_epoch, epoch = network.state_dict(), math.inf, 0, 0
         started = time.perf_counter()
@@ -101,25 +98,6 @@ def mean_squared_error(network: SpaceTime, windows: tuple[Array, Array]) -> floa
     """Over all windows, steps and channels; no average of batch averages."""
     lags, targets = windows
     return float(np.square(predict(network, lags, targets.shape[1]) - targets).mean())
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[None]:
-    """Lets torch use so many threads inside the block, and as many as before after it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def learning_rate_factor(step: int, steps: int, config: TrainConfig) -> float:
-    """Share of the peak learning rate at `step` of `steps`: linear warm-up, then half a cosine."""
-    warmup = config.warmup * steps
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
 
 def _total_loss(network: SpaceTime, lags: Tensor, targets: Tensor, config: TrainConfig) -> Tensor:

@@ -10,7 +10,8 @@ from sklearn.metrics import roc_auc_score
 from models.tart.baselines import Array, logistic_probability, majority_probability
 from models.tart.config import ScoresConfig
 from models.tart.module import ReasoningHead
-from models.tart.train import Problems, pinned_threads
+from models.tart.train import Problems
+from models.training import torch_threads
 
 _CHUNK = 256  # problems a forward pass: keeps the attention matrices of long sequences small
 _SELF_CHECK_ERRORS = 5.0  # standard errors by which no method may beat the law itself
@@ -63,7 +64,7 @@ def score_problems(head: ReasoningHead, problems: Problems, config: ScoresConfig
 def head_logits(head: ReasoningHead, x: Array, y: Array) -> Array:
     """The head's logits at all positions, (B, P, D), (B, P) -> (B, P)."""
     chunks = [slice(i, i + _CHUNK) for i in range(0, len(x), _CHUNK)]
-    with torch.inference_mode(), pinned_threads(1):
+    with torch.inference_mode(), torch_threads(1):
         logits = [head(torch.from_numpy(x[c]), torch.from_numpy(y[c])) for c in chunks]
     return np.asarray(torch.cat(logits))
 

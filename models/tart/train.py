@@ -3,8 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,18 +13,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.progress import Progress, silent
 from models.tart.config import HeadConfig, TrainConfig
 from models.tart.module import ReasoningHead
+from models.training import torch_threads, warmup_cosine
 
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.floating]
 # x (B, P, D), y (B, P) of 0 or 1, and the law p_true (B, P) = sigmoid(x . w) that y came from.
 Problems = tuple[Array, Array, Array]
-
-
-def silent(done: int, total: int) -> None:
-    """Reports nothing: the default of every `progress`."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def train_head(
     head_config: HeadConfig,
     config: TrainConfig,
     batch_at: Callable[[int], Problems],
-    progress: Callable[[int, int], None] = silent,
+    progress: Progress = silent,
 ) -> tuple[ReasoningHead, list[TrainingRecord]]:
     """The head after `config.steps` steps of binary cross entropy over all positions.
 
@@ -55,7 +52,7 @@ def train_head(
         raise ValueError("training asks for device 'cuda', which is absent here; set it to 'cpu'")
     records: list[TrainingRecord] = []
     started = time.perf_counter()
-    with pinned_threads(config.threads):
+    with torch_threads(config.threads):
         head = ReasoningHead(head_config, config.seed).to(config.device)
         optimisers = _optimisers(head, config)
         losses: list[Tensor] = []
@@ -104,27 +101,6 @@ def head_from_bytes(weights: bytes, config: HeadConfig) -> ReasoningHead:
     return head.eval()
 
 
-def learning_rate_factor(config: TrainConfig, step: int) -> float:
-    """Share of the peak learning rate at `step`: linear warm-up, then constant or half a cosine."""
-    if step < config.warmup:
-        return (step + 1) / config.warmup
-    if config.schedule == "constant":
-        return 1.0
-    done = (step - config.warmup) / max(config.steps - config.warmup, 1)
-    return 0.5 * (1.0 + math.cos(math.pi * done))
-
-
-@contextmanager
-def pinned_threads(threads: int) -> Iterator[None]:
-    """Runs a block with this many torch threads, on which the rounding of sums depends."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _optimisers(head: ReasoningHead, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """Adam for everything, or Muon for the blocks' matrices and Adam for the rest."""
     matrices = [p for p in head.blocks.parameters() if p.ndim == 2]
@@ -145,7 +121,8 @@ def _descend(
     config: TrainConfig,
     step: int,
 ) -> None:
-    factor = learning_rate_factor(config, step)
+    steps = config.steps if config.schedule == "cosine" else math.inf
+    factor = warmup_cosine(step, steps, config.warmup)
     head.zero_grad()
     torch.autograd.backward(loss)
     if config.clip is not None:

@@ -147,3 +147,34 @@ def test_sql_steps_see_the_snapshots_they_are_given(lake):
     old, new = publish(lake, measurements(2), recipe="b" * 64), publish(lake, measurements(3))
     counted = run_sql("SELECT count(*) AS n FROM a JOIN b USING (day)", {"a": old, "b": new})
     assert counted.to_pydict() == {"n": [2]}
+
+
+def test_damage_is_told_even_where_a_filter_would_hide_it(folder):
+    """DuckDB may leave out the reading of a view whose filter it can decide without."""
+    part = Path(folder.paths(folder.commit_of(publish(folder)))[0])
+    part.write_bytes(b"not parquet")
+    with pytest.raises(DamagedError, match="table measurements"):
+        Catalog(folder).rows("SELECT * FROM measurements WHERE station = 'nowhere'")
+    with pytest.raises(DamagedError, match="table measurements"):
+        Catalog(folder).rows("SELECT * FROM measurements_all WHERE false")
+
+
+def test_damage_behind_an_intact_footer_is_told(folder):
+    part = Path(folder.paths(folder.commit_of(publish(folder, measurements(300))))[0])
+    content = bytearray(part.read_bytes())
+    content[4:40] = bytes(36)
+    part.write_bytes(content)
+    with pytest.raises(DamagedError, match="table measurements"):
+        Catalog(folder).rows("SELECT sum(celsius), max(station) FROM measurements")
+
+
+def test_other_clients_keep_the_views_of_undamaged_tables(folder):
+    part = Path(folder.paths(folder.commit_of(publish(folder)))[0])
+    lineage(folder, "1", "t")
+    part.unlink()
+    refresh(folder)
+    with duckdb.connect(f"{folder.url}/headwater.duckdb", read_only=True) as client:
+        assert client.sql("SELECT count(*) FROM lineage").fetchall() == [(1,)]
+        names = {name for (name,) in client.sql("SHOW TABLES").fetchall()}
+    assert "lineage" in names
+    assert "measurements" not in names

@@ -4,10 +4,8 @@ import torch
 
 from models.spacetime.config import ForecastConfig, ModelConfig, TrainConfig
 from models.spacetime.train import (
-    learning_rate_factor,
     mean_squared_error,
     predict,
-    torch_threads,
     train_spacetime,
 )
 
@@ -83,20 +81,3 @@ def test_divergence_is_reported() -> None:
     nowhere = (TRAIN[0], np.full_like(TRAIN[1], np.nan))
     with pytest.raises(ValueError, match="diverged with seed 5"):
         train_spacetime(nowhere, (VALIDATION[0], np.full_like(VALIDATION[1], np.nan)), CONFIG, 5)
-
-
-def test_learning_rate_warms_up_and_falls_to_nothing() -> None:
-    config = TrainConfig(warmup=0.1)
-    factors = [learning_rate_factor(step, 100, config) for step in range(101)]
-    assert factors[:11] == sorted(factors[:11])
-    assert max(factors) == pytest.approx(1.0)
-    assert factors[10:] == sorted(factors[10:], reverse=True)
-    assert factors[100] == pytest.approx(0.0)
-    assert min(factors[:100]) > 0
-
-
-def test_threads_are_put_back() -> None:
-    before = torch.get_num_threads()
-    with torch_threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before

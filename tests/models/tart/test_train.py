@@ -12,8 +12,6 @@ from models.tart.module import ReasoningHead
 from models.tart.train import (
     head_from_bytes,
     head_to_bytes,
-    learning_rate_factor,
-    pinned_threads,
     train_head,
 )
 
@@ -81,14 +79,6 @@ def test_records_come_every_log_interval_and_at_the_end():
     assert 0 < records[0].seconds < records[-1].seconds
 
 
-def test_learning_rate_warms_up_and_falls_as_half_a_cosine():
-    config = TrainConfig(steps=110, warmup=10)
-    factors = [learning_rate_factor(config, step) for step in (0, 9, 10, 60, 109)]
-    assert factors == pytest.approx([0.1, 1.0, 1.0, 0.5, 0.0], abs=1e-3)
-    constant = TrainConfig(steps=110, warmup=0, schedule="constant")
-    assert {learning_rate_factor(constant, step) for step in (0, 50, 109)} == {1.0}
-
-
 def test_weights_survive_as_bytes():
     head = ReasoningHead(HEAD, seed=3)
     x, y, _ = (torch.from_numpy(a) for a in one_dimensional(0))
@@ -116,13 +106,3 @@ def test_a_loss_that_is_not_finite_stops_training():
 def test_a_device_that_is_absent_is_refused():
     with pytest.raises(ValueError, match="'cuda', which is absent"):
         train_head(HEAD, TrainConfig(steps=1, device="cuda"), one_dimensional)
-
-
-def test_threads_are_pinned_for_a_block_and_restored_after_an_error():
-    before = torch.get_num_threads()
-    with pinned_threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before
-    with pytest.raises(ZeroDivisionError), pinned_threads(before + 1):
-        1 / 0  # noqa: B018
-    assert torch.get_num_threads() == before

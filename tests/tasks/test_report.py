@@ -1,0 +1,357 @@
+"""The report over no lake, a small lake full of hostile values, and a lake with a damaged file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from data.lake import Lake, LakeError, TableRef
+from data.lake.tables import CONTRACTS
+from tasks.report import write_report
+from tasks.report.graph import Box, draw
+from tasks.report.page import Column, element, error_size, number, seconds, table
+
+HOSTILE = "<script>alert('x')</script>&\"' $\\frac{$ \x00\u202e https://example.org/x.js"
+START = datetime(2024, 3, 1, tzinfo=UTC)
+SECTIONS = {
+    "last-run": "runs",
+    "extraction": "extraction_scores",
+    "few-shot-classification": "tart_scores",
+    "forecasting": "forecast_scores",
+    "comparison": "helm_win_rates",
+    "lineage": "lineage",
+    "quality": "quality",
+    "tables": None,
+}
+_VOID = {"meta", "br", "link", "img", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that every element is closed in order; collects tags, attributes, ids and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def values(self, *names: str) -> list[str]:
+        return [value for name, value in self.attributes if name in names]
+
+
+def publish(lake: Lake, name: str, rows: list[dict[str, Any]], **given: Any) -> TableRef:
+    contract = CONTRACTS[name]
+    return lake.publish(
+        contract,
+        pa.Table.from_pylist(rows, schema=contract.arrow_schema()),
+        recipe="ab" * 32,
+        fields={},
+        run_id="run-0001",
+        **given,
+    )
+
+
+def run_row(**changes: Any) -> dict[str, Any]:
+    return {
+        "run_id": "run-0001", "flow": HOSTILE, "profile": "quick", "started_at": START,
+        "finished_at": START + timedelta(seconds=40), "state": "Failed", "seconds": 40.0,
+        "orchestration_seconds": 10.0, "hits": 1, "misses": 2, "commit": "0123456789abcdef+",
+        "host": "h", "cores": 2, "device": "cpu", "params": '{"note": "</pre><script>"}',
+    } | changes  # fmt: skip
+
+
+def extraction_rows() -> list[dict[str, Any]]:
+    values = {"headwater majority vote": 0.9, "first function": 0.7, HOSTILE: 0.0}
+    return [
+        {"source": HOSTILE, "strategy": s, "attribute": a, "metric": m, "value": v, "n": 20}
+        for s, v in values.items()
+        for a in ("Name", "macro", HOSTILE)
+        for m in ("text_f1", "pair_f1")
+    ]
+
+
+def tart_rows() -> list[dict[str, Any]]:
+    accuracy = {"tart": 0.6, "logistic regression": 0.9, "bayes": 0.95, "majority": 0.5}
+    return [
+        {
+            "task": HOSTILE, "modality": "synthetic", "base_model": "none", "embedding": "none",
+            "method": method, "k": k, "seed": seed, "accuracy": value, "auc": None,
+            "brier": 1 - value, "n_test": 500,
+        }
+        for method, value in accuracy.items() for k in (1, 4, 16) for seed in (0, 1)
+    ]  # fmt: skip
+
+
+def training_rows() -> list[dict[str, Any]]:
+    return [
+        {"step": step, "dimension": 2, "points": 8, "loss": 0.7 - step / 100, "accuracy": 0.5,
+         "seconds": 1.0 * step, "weights": b"x" if step == 30 else None, "config": HOSTILE}
+        for step in (10, 20, 30)
+    ]  # fmt: skip
+
+
+def forecast_rows() -> list[dict[str, Any]]:
+    return [
+        {
+            "dataset": HOSTILE, "target": "T", "model": model, "lag": 8, "horizon": 4, "seed": 0,
+            "origin": START + timedelta(hours=origin), "step": step,
+            "time": START + timedelta(hours=origin + step), "y": float(origin + step),
+            "yhat": origin + step + error * step, "scale": 2.0,
+        }
+        for model, error in {"spacetime": 0.2, "ridge": 0.1, "last_value": -1.0}.items()
+        for origin in range(30) for step in range(1, 5)
+    ]  # fmt: skip
+
+
+def forecast_score_rows() -> list[dict[str, Any]]:
+    errors = {"spacetime": 2e-5, "ridge": 1e-5, "last_value": 0.4}
+    return [
+        {"dataset": HOSTILE, "target": "T", "model": model, "lag": 8, "horizon": 4, "seed": seed,
+         "n_windows": 30, "mse": mse, "mae": mse, "parameters": 3, "train_seconds": None,
+         "epoch_seconds": None}
+        for model, mse in errors.items() for seed in (0, 1)
+    ]  # fmt: skip
+
+
+def win_rows() -> list[dict[str, Any]]:
+    rates = {"tart": (0.5, 0.2, 0.8), "bayes": (1.0, 1.0, 1.0), HOSTILE: (None, None, None)}
+    return [
+        {"suite": "headwater", "group": HOSTILE, "table_name": "accuracy", "row": row,
+         "mean_win_rate": rate, "low": low, "high": high, "n_columns": 3}
+        for row, (rate, low, high) in rates.items()
+    ]  # fmt: skip
+
+
+def cell_rows() -> list[dict[str, Any]]:
+    return [
+        {"suite": "headwater", "group": HOSTILE, "table_name": "accuracy", "table_title": HOSTILE,
+         "row": row, "column": HOSTILE, "lower_is_better": True, "value": value, "trials": 1}
+        for row, value in {"tart": 0.00001234, "bayes": 0.5, HOSTILE: None}.items()
+    ]  # fmt: skip
+
+
+def quality_row(check: str, failures: int) -> dict[str, Any]:
+    return {"run_id": "run-0001", "table_name": "tart_scores", "snapshot": "s", "check": check,
+            "rows": 24, "failures": failures, "holds": not failures}  # fmt: skip
+
+
+def filled(lake: Lake) -> Lake:
+    """A few made-up rows in every table that the report shows."""
+    publish(lake, "runs", [run_row()])
+    publish(lake, "runs", [run_row(run_id="run-0000", started_at=START - timedelta(days=1))])
+    publish(lake, "extraction_scores", extraction_rows())
+    scores = publish(lake, "tart_scores", tart_rows())
+    training = publish(lake, "tart_training", training_rows())
+    publish(lake, "forecast_scores", forecast_score_rows())
+    publish(lake, "forecasts", forecast_rows())
+    publish(lake, "helm_win_rates", win_rows())
+    publish(lake, "helm_cells", cell_rows())
+    edges = [
+        (training.table, training.snapshot, None, None),
+        (scores.table, scores.snapshot, training.table, training.snapshot),
+        (scores.table, scores.snapshot, HOSTILE, "gone"),
+    ]
+    names = ("table_name", "snapshot", "input_table", "input_snapshot")
+    publish(
+        lake,
+        "lineage",
+        [{"run_id": "run-0001"} | dict(zip(names, edge, strict=True)) for edge in edges],
+    )
+    publish(lake, "quality", [quality_row(HOSTILE, 3), quality_row("has rows", 0)])
+    unread = {"source": "s", "item": HOSTILE, "position": None, "reason": HOSTILE}
+    publish(lake, "quarantine", [unread | {"run_id": "run-0001"}])
+    return lake
+
+
+def report_of(lake: Lake, folder: Path) -> str:
+    path = folder / "new" / "report.html"
+    write_report(lake, path)
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+    return path.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, str]:
+    """A filled lake and its report."""
+    folder = tmp_path_factory.mktemp("full")
+    lake = filled(Lake(str(folder / "lake")))
+    return lake, report_of(lake, folder)
+
+
+def assert_self_contained(text: str) -> None:
+    page = Page(text)
+    loads = page.values("src", "href", "xlink:href", "srcset", "action", "data", "poster")
+    assert all(value.startswith("#") for value in loads)
+    assert not page.tags & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
+    assert not any(name.startswith("on") for name, _ in page.attributes)
+    styles = " ".join(page.values("style"))
+    assert "@import" not in text
+    assert "http" not in styles
+    targets = {value[1:] for value in loads}
+    assert targets <= set(page.values("id"))
+
+
+def test_empty_lake_says_what_fills_each_section(tmp_path: Path) -> None:
+    text = report_of(Lake(str(tmp_path / "lake")), tmp_path)
+    assert_self_contained(text)
+    page = Page(text)
+    assert set(SECTIONS) <= set(page.values("id"))
+    for command in ("lab", "evaporate", "tart", "spacetime"):
+        assert f"headwater run {command}" in page.text
+    assert "Nothing has been set aside" in page.text
+
+
+def test_every_section_shows_its_rows(full: tuple[Lake, str]) -> None:
+    page = Page(full[1])
+    assert set(SECTIONS) <= set(page.values("id"))
+    assert "No rows yet" not in page.text
+    assert 'class="damaged"' not in full[1]
+    for told in (
+        "Failed",
+        "25 %",  # Prefect's share
+        "macro Text F1 of the majority vote is 0.900, ahead of the best baseline",
+        "TART's accuracy is on average 0.300 lower than logistic regression's",
+        "SpaceTime loses to ridge, a baseline: its error is 100.0 % higher",
+        "2.00e-05 against 1.00e-05",
+        "1 check of 2 failed",
+        "1 input set aside",
+        "snapshot is gone",
+    ):
+        assert told in page.text, told
+    assert full[1].count('<svg class="plot"') == 2 + 2 + 4
+
+
+def test_hostile_values_stay_text(full: tuple[Lake, str]) -> None:
+    assert_self_contained(full[1])
+    assert "<script" not in full[1]
+    assert "alert('x')" in Page(full[1]).text
+    assert "\x00" not in full[1]
+    assert "\u202e" not in full[1]
+
+
+def test_same_lake_gives_the_same_bytes(full: tuple[Lake, str], tmp_path: Path) -> None:
+    assert report_of(full[0], tmp_path) == full[1]
+    assert len(full[1]) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "section"), [(t, s) for s, t in SECTIONS.items() if t], ids=lambda value: value
+)
+def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    publish(lake, "runs", [run_row()])
+    publish(lake, "extraction_scores", extraction_rows())
+    publish(lake, "helm_cells", cell_rows())
+    if not lake.commits(name):
+        rows = {
+            "tart_scores": tart_rows,
+            "forecast_scores": forecast_score_rows,
+            "helm_win_rates": win_rows,
+            "lineage": lambda: [{"run_id": "run-0001", "table_name": "t", "snapshot": "s",
+                                 "input_table": None, "input_snapshot": None}],
+            "quality": lambda: [quality_row("has rows", 0)],
+        }[name]()  # fmt: skip
+        publish(lake, name, rows)
+    for path in lake.paths(lake.commits(name)[0]):
+        Path(path).write_bytes(b"PAR1 no table at all PAR1")
+    text = report_of(lake, tmp_path)
+    assert text.count('class="damaged"') == 1
+    inside = text.split(f'<section id="{section}">')[1].split("</section>")[0]
+    assert f"table {name}: " in inside
+    assert Page(text).text.count("0.900") > 0 or name == "extraction_scores"
+
+
+def test_damage_behind_an_intact_footer(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    publish(lake, "tart_scores", tart_rows())
+    path = Path(lake.paths(lake.commits("tart_scores")[0])[0])
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(200) + content[204:])
+    text = report_of(lake, tmp_path)
+    assert text.count('class="damaged"') == 1
+    assert_self_contained(text)
+
+
+def test_failure_leaves_the_old_report(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    path = tmp_path / "out" / "report.html"
+    write_report(lake, path)
+    before = path.read_bytes()
+    publish(lake, "runs", [run_row()])
+    (record,) = (tmp_path / "lake" / "runs" / "_commits").iterdir()
+    record.write_text("not a record")
+    with pytest.raises(LakeError, match="is not a commit record"):
+        write_report(lake, path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda p: p.mkdir(), lambda p: p.parent.joinpath("file").write_text("x")], ids=str
+)
+def test_unwritable_place_is_one_clear_line(make: Callable[[Path], Any], tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    make(path)
+    if not path.exists():
+        path = tmp_path / "file" / "report.html"
+    with pytest.raises(LakeError, match="cannot write the report to"):
+        write_report(Lake(str(tmp_path / "lake")), path)
+    assert not list(tmp_path.glob(".report*"))
+
+
+def test_graph_puts_every_box_right_of_its_inputs_even_in_a_circle() -> None:
+    boxes = {name: Box(name, "1 row", new=True) for name in "abcd"}
+    edges = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "a"), ("d", "d"), ("a", "b")]
+    page = Page(draw(boxes, edges, "a graph"))
+    assert page.attributes.count(("class", "edge")) == 3
+    assert page.text == "a1 rowb1 rowc1 rowd1 row"
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (number(None), "\u2013"),
+        (number(float("nan")), "\u2013"),
+        (number(1234.5, 1), "1,234.5"),
+        (error_size(6.8e-5), "6.80e-05"),
+        (error_size(0.25), "0.250"),
+        (seconds(0.042), "0.042 s"),
+        (seconds(200.4), "3 min 20 s"),
+        (seconds(7500), "2 h 05 min"),
+        (element("p.a.b", "<"), '<p class="a b">&lt;</p>'),
+    ],
+)
+def test_values_read_well(shown: str, expected: str) -> None:
+    assert shown == expected
+
+
+def test_table_cells_are_escaped_and_shortened() -> None:
+    text = table([Column("name"), Column("n", True)], [["<b>" + "x" * 500, 3]])
+    assert "&lt;b&gt;" in text
+    assert len(Page(text).text) < 200
