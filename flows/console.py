@@ -116,6 +116,7 @@ def _summary(lake: Lake, run_id: str) -> dict[str, Any]:
     """The run's row in `runs`, its tables and the best method of every comparison."""
     catalog = Catalog(lake)
     of_run = f"WHERE run_id = '{run_id}'"
+    compared = "SELECT 1 FROM lineage " + of_run + " AND table_name = 'helm_win_rates'"
     return {
         "run": catalog.rows(f"SELECT * EXCLUDE params FROM runs {of_run}")[0],
         "tables": [
@@ -128,7 +129,7 @@ def _summary(lake: Lake, run_id: str) -> dict[str, Any]:
         "best": catalog.rows(
             'SELECT "group", table_name AS family, arg_max("row", mean_win_rate) AS best, '
             "max(mean_win_rate) AS mean_win_rate, max(n_columns) AS columns "
-            "FROM helm_win_rates GROUP BY ALL ORDER BY ALL",
+            f"FROM helm_win_rates WHERE EXISTS ({compared}) GROUP BY ALL ORDER BY ALL",
         ),
         "failed_checks": catalog.rows(
             f'SELECT table_name, "check", failures FROM quality {of_run} AND NOT holds',
@@ -146,7 +147,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     for entry in summary["best"]:
         rate = "" if entry["mean_win_rate"] is None else f"{entry['mean_win_rate']:.2f}"
         best.add_row(entry["group"], entry["family"], entry["best"], rate, str(entry["columns"]))
-    out.print(best)
+    if summary["best"]:
+        out.print(best)
     for check in summary["failed_checks"]:
         out.print(f"[red]check fails:[/] {check['table_name']}: {check['check']}")
     share = 100 * row["orchestration_seconds"] / max(row["seconds"], 1e-9)

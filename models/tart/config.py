@@ -51,7 +51,7 @@ STANDARD = HeadConfig(
 class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     """The optimisation of a head."""
 
-    steps: int = Field(default=400, description="optimisation steps; paper: 24000 to 35001", ge=1)
+    steps: int = Field(default=700, description="optimisation steps; paper: 24000 to 35001", ge=1)
     learning_rate: float = Field(
         default=5e-3, description="peak learning rate of Adam; paper: 1e-4", gt=0
     )

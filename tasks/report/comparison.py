@@ -93,16 +93,14 @@ def _bar(row: Row) -> Html:
 
 
 def _verdict(group: str, family: str, found: Sequence[Row]) -> list[Verdict]:
-    """Where ours stands among those with a rate; the method that knows the law is no rival."""
-    ranked = [r for r in found if r["mean_win_rate"] is not None and r["row"] != "bayes"]
+    """Where ours stands among those with a rate."""
+    ranked = [row for row in found if row["mean_win_rate"] is not None]
     ours = next((row for row in ranked if row["row"] in _OURS), None)
     rivals = [row for row in ranked if row is not ours]
     if ours is None or not rivals:
         return []
     difference = ours["mean_win_rate"] - rivals[0]["mean_win_rate"]
     kind = "level" if abs(difference) < 0.005 else ("ahead" if difference > 0 else "behind")
-    law = any(row["row"] == "bayes" for row in found)
-    past_bayes = "; bayes is left out, it knows the law" if law else ""
     word = {
         "ahead": "wins more often than",
         "level": "wins as often as",
@@ -112,7 +110,7 @@ def _verdict(group: str, family: str, found: Sequence[Row]) -> list[Verdict]:
         f"{short(group, 60).capitalize()}, {short(family, 60)}: {short(ours['row'], 60)} "
         f"{word[kind]} the best other method, {short(rivals[0]['row'], 60)} "
         f"({number(ours['mean_win_rate'], 2)} against {number(rivals[0]['mean_win_rate'], 2)} over "
-        f"{counted(ours['n_columns'], 'column')}{past_bayes})."
+        f"{counted(ours['n_columns'], 'column')})."
     )
     return [Verdict(kind, words)]
 

@@ -88,7 +88,12 @@ def scores(lake_url):
             "method": method, "k": 8, "seed": seed, "accuracy": accuracy, "auc": None,
             "brier": 0.2, "n_test": 9,
         }
-        for method, seed, accuracy in [("tart", 0, 0.8), ("tart", 1, 0.6), ("majority", 0, 0.5)]
+        for method, seed, accuracy in [
+            ("tart", 0, 0.8),
+            ("tart", 1, 0.6),
+            ("majority", 0, 0.5),
+            ("bayes", 0, 0.9),
+        ]
     ]  # fmt: skip
     forecast = [
         {
@@ -111,6 +116,7 @@ def test_cells_are_means_over_seeds_on_a_full_grid(lake_url):
     assert found["ridge", "d y, horizon 24: mse"] == (0.2, 1)
     assert ("vote", "macro: text_f1") not in found
     assert ("vote", "all: text_f1") not in found
+    assert "bayes" not in {row for row, _ in found}
     lower = {c["column"].rsplit(": ")[-1]: c["lower_is_better"] for c in cells}
     assert lower == {"text_f1": False, "accuracy": False, "brier": True, "mse": True, "mae": True}
     assert {c["table_name"] for c in cells if "brier" in c["column"]} == {"calibration"}
