@@ -44,7 +44,10 @@ def run(
         server.configure_client(url)
         out.print(f"running {flow} ({profile}); watch it at {url}")
         os.environ["HEADWATER_ASKED_AT"] = str(asked_at)
-        run_id = _call(chosen, config)
+        try:
+            run_id = _call(chosen, config)
+        finally:
+            server.send_logs()
         report = home() / "report.html"
         _write_report(lake, report)
     summary = _summary(lake, run_id) | {"report": str(report), "lake": lake.url}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import signal
 import socket
@@ -76,6 +77,12 @@ def configure_client(url: str | None = None) -> None:
     os.environ.update(settings)
     if url is not None:
         os.environ["PREFECT_API_URL"] = f"{url}/api"
+
+
+def send_logs() -> None:
+    """Waits until the server has this process's log lines, before anyone stops it."""
+    for handler in logging.getLogger("prefect.flow_runs").handlers:
+        handler.flush()
 
 
 def known(name: str) -> Service | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import logging
 from collections.abc import Callable, Iterable
@@ -45,18 +46,30 @@ def table(ref: TableRef, contract: type[Contract]) -> None:
 
 @_forgiving
 def lineage(rows: Iterable[dict[str, Any]], refs: Iterable[TableRef], flow: str) -> None:
-    """The run's tables and what each was made from, as a graph."""
+    """The run's tables and what each was made from: a picture, a table, and the graph as text.
+
+    The UI shows mermaid as its source, so the picture is drawn here and travels in the artifact.
+    """
     from prefect.artifacts import create_markdown_artifact
 
-    listing = "\n".join(
-        f"| {ref.table} | {ref.rows:,} | {'hit' if ref.hit else f'{ref.seconds:.1f} s'} "
-        f"| `{ref.snapshot}` |"
+    from tasks.report.graph import Box, as_file
+
+    rows, refs = list(rows), list(refs)
+    made = {ref.table: "found" if ref.hit else f"{ref.seconds:.1f} s" for ref in refs}
+    boxes = {
+        ref.table: Box(ref.table, f"{ref.rows:,} rows, {made[ref.table]}", not ref.hit)
         for ref in refs
+    }
+    edges = [(r["input_table"], r["table_name"]) for r in rows if r["input_table"] in boxes]
+    picture = base64.b64encode(as_file(boxes, edges).encode()).decode()
+    listing = "\n".join(
+        f"| {ref.table} | {ref.rows:,} | {made[ref.table]} | `{ref.snapshot}` |" for ref in refs
     )
     create_markdown_artifact(
         key=key(f"lineage-{flow}"),
-        markdown=f"## Lineage\n\n```mermaid\n{mermaid(rows)}\n```\n\n"
-        f"| table | rows | made | snapshot |\n|---|---:|---|---|\n{listing}\n",
+        markdown=f"![lineage](data:image/svg+xml;base64,{picture})\n\n"
+        f"| table | rows | made in | snapshot |\n|---|---:|---|---|\n{listing}\n\n"
+        f"```mermaid\n{mermaid(rows)}\n```\n",
         description=f"What the run of {flow} read and made.",
     )
 

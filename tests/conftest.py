@@ -39,7 +39,7 @@ def prefect_server():
     os.environ["PREFECT_API_URL"] = f"{running.url}/api"
     with temporary_settings({PREFECT_API_URL: f"{running.url}/api"}):
         yield running.url
-    server.stop("worker")
+    server.send_logs()
     server.stop("server")
 
 

@@ -13,6 +13,14 @@ _PAD, _HEIGHT, _GAP, _RISE, _MARGIN = 11, 42, 34, 18, 6
 _THIN = 10  # px of height that an edge takes where it passes through a layer
 _LONGEST = 34
 _SWEEPS = 8
+_STYLE = """
+text { font: 12px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #222; }
+rect { fill: #f6f9fc; stroke: #0868ac; stroke-width: 1.4; }
+.card { fill: #fff; stroke: none; }
+.found rect { stroke: #888; stroke-dasharray: 4 3; }
+.below { font-size: 10.3px; fill: #666; }
+.edge { fill: none; stroke: #999; stroke-width: 1.1; }
+"""
 
 
 class Box(NamedTuple):
@@ -32,22 +40,45 @@ class _Slot(NamedTuple):
 
 
 def draw(boxes: Mapping[Any, Box], edges: Iterable[tuple[Hashable, Hashable]], says: str) -> Html:
-    """The graph. edges: (from, to), both in `boxes`; one that closes a circle is left out."""
-    kept = _without_circles(boxes, dict.fromkeys(edges))
-    layer = _layers(boxes, kept)
-    chains = [_chain(start, end, layer) for start, end in kept]
-    columns = _order(boxes, layer, chains)
-    places, width, height = _places(boxes, columns)
-    drawn = [_edge([places[slot] for slot in chain]) for chain in chains]
-    drawn += [_box(boxes[node], places[_Slot(node)]) for node in boxes]
+    """The graph for a page. edges: (from, to), both in `boxes`; no circles.
+
+    says: what it shows, for those who cannot see it.
+    """
+    shapes, width, height = _shapes(boxes, edges)
     attributes = {
         "viewBox": f"0 0 {width:.0f} {height:.0f}",
         "role": "img",
         "aria-label": says,
         "style": f"min-width:{width * 0.72:.0f}px;max-width:{width:.0f}px",
     }
-    return element("div.scroll", element("svg.graph", *drawn, attributes=attributes),
-                   attributes={"tabindex": 0})  # fmt: skip
+    svg = element("svg.graph", *shapes, attributes=attributes)
+    return element("div.scroll", svg, attributes={"tabindex": 0})
+
+
+def as_file(boxes: Mapping[Any, Box], edges: Iterable[tuple[Hashable, Hashable]]) -> str:
+    """The graph as an SVG file of its own, readable on light and on dark pages."""
+    shapes, width, height = _shapes(boxes, edges)
+    attributes = {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "viewBox": f"0 0 {width:.0f} {height:.0f}",
+        "width": f"{width:.0f}",
+        "height": f"{height:.0f}",
+    }
+    card = element("rect.card", attributes={"width": "100%", "height": "100%"})
+    return element("svg", element("style", Html(_STYLE)), card, *shapes, attributes=attributes)
+
+
+def _shapes(
+    boxes: Mapping[Any, Box], edges: Iterable[tuple[Hashable, Hashable]]
+) -> tuple[list[Html], float, float]:
+    """Edges, then boxes over them; and the width and height they take [px]."""
+    kept = _without_circles(boxes, dict.fromkeys(edges))
+    layer = _layers(boxes, kept)
+    chains = [_chain(start, end, layer) for start, end in kept]
+    columns = _order(boxes, layer, chains)
+    places, width, height = _places(boxes, columns)
+    drawn = [_edge([places[slot] for slot in chain]) for chain in chains]
+    return [*drawn, *(_box(boxes[node], places[_Slot(node)]) for node in boxes)], width, height
 
 
 class _Place(NamedTuple):

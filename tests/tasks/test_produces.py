@@ -1,6 +1,8 @@
 """Steps under a real Prefect server."""
 
+import base64
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -124,4 +126,6 @@ def test_a_run_shows_its_tables_and_lineage_in_the_ui(config):
         found = {a.key: a for a in client.read_artifacts(limit=50)}
     assert "3 rows" in found["measurements"].description
     assert "measurements --> measurements" in found["lineage-toy"].data
+    picture = re.search(r"base64,([\w+/=]+)\)", found["lineage-toy"].data)[1]
+    assert ">measurements</text>" in base64.b64decode(picture).decode()
     assert found["progress-cold"].type == "progress"
