@@ -4,13 +4,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check lint up clean
+.PHONY: run test test-shared check lint up clean
 
 run: .venv/ready
 	$(BIN)/headwater run
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not shared"
+
+# Tests that read data sets lying beside the checkout, in ../shared/datasets.
+test-shared: .venv/ready
+	$(BIN)/python -m pytest -m shared
 
 check: lint test
 

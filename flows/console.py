@@ -84,7 +84,9 @@ def up(port: int) -> None:
         running = server.ensure_server(port, keep=True)
     with out.status("registering the deployments and starting the worker"):
         server.start_worker(running)
-    out.print(f"Prefect UI: {running.url}   (lake: {lake_url()}; stop with: headwater down)")
+    out.print(f"Prefect UI: {running.url}", highlight=False)
+    out.print(f"lake:       {lake_url()}", highlight=False, soft_wrap=True)
+    out.print("stop with:  headwater down", highlight=False)
 
 
 def _call(chosen: Any, config: Any) -> str:
@@ -119,20 +121,25 @@ def _summary(lake: Lake, run_id: str) -> dict[str, Any]:
     """The run's row in `runs`, its tables and the best method of every comparison."""
     catalog = Catalog(lake)
     of_run = f"WHERE run_id = '{run_id}'"
-    compared = "SELECT 1 FROM lineage " + of_run + " AND table_name = 'helm_win_rates'"
+    ranked = (
+        'SELECT *, rank() OVER (PARTITION BY "group", table_name ORDER BY mean_win_rate DESC) '
+        "AS place FROM helm_win_rates WHERE EXISTS "
+        f"(SELECT 1 FROM lineage {of_run} AND table_name = 'helm_win_rates')"
+    )
     return {
         "run": catalog.rows(f"SELECT * EXCLUDE params FROM runs {of_run}")[0],
         "tables": [
-            {"table": name, "rows": catalog.commits(name)[-1].rows, "snapshot": snapshot}
+            {"table": c.table, "rows": c.rows, "snapshot": c.snapshot, "found": c.run_id != run_id}
             for row in catalog.rows(
                 f"SELECT DISTINCT table_name, snapshot FROM lineage {of_run} ORDER BY ALL"
             )
-            for name, snapshot in [row.values()]
+            for c in catalog.commits(row["table_name"])
+            if c.snapshot == row["snapshot"]
         ],
         "best": catalog.rows(
-            'SELECT "group", table_name AS family, arg_max("row", mean_win_rate) AS best, '
-            "max(mean_win_rate) AS mean_win_rate, max(n_columns) AS columns "
-            f"FROM helm_win_rates WHERE EXISTS ({compared}) GROUP BY ALL ORDER BY ALL",
+            'SELECT "group", table_name AS family, string_agg("row", \', \' ORDER BY "row") '
+            "AS best, any_value(mean_win_rate) AS mean_win_rate, max(n_columns) AS columns "
+            f"FROM ({ranked}) WHERE place = 1 GROUP BY ALL ORDER BY ALL"
         ),
         "failed_checks": catalog.rows(
             f'SELECT table_name, "check", failures FROM quality {of_run} AND NOT holds',
@@ -142,9 +149,10 @@ def _summary(lake: Lake, run_id: str) -> dict[str, Any]:
 
 def _print_summary(summary: dict[str, Any]) -> None:
     out, row = Console(width=None if sys.stdout.isatty() else 120), summary["run"]
-    tables = Table("table", "rows", "snapshot", box=None)
+    tables = Table("table", "rows", "", "snapshot", box=None)
     for entry in summary["tables"]:
-        tables.add_row(entry["table"], f"{entry['rows']:,}", entry["snapshot"])
+        how = "found" if entry["found"] else "computed"
+        tables.add_row(entry["table"], f"{entry['rows']:,}", how, entry["snapshot"])
     out.print(tables)
     best = Table("compared", "family", "best method", "mean win rate", "columns", box=None)
     for entry in summary["best"]:

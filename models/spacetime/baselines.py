@@ -34,20 +34,21 @@ def lag_mean(lags: Array, horizon: int) -> Array:
 
 @dataclass(frozen=True)
 class Ridge:
-    """Linear map (L, horizon) of the lag less its last value, and the penalty it was fitted with.
+    """Linear map of the lag less its last value, and the penalty it was fitted with.
 
-    NLinear with a closed form: y = last + (u - last) W,  W = (X^T X + penalty I)^-1 X^T Y, where X
-    and Y hold one row a window and channel.
+    NLinear with a closed form: y = last + w_0 + (u - last) W,  W = (X^T X + penalty I)^-1 X^T Y,
+    where X and Y hold one centred row a window and channel. The intercept is not penalised.
     """
 
-    weights: Array
+    weights: Array  # W (L, horizon)
+    intercept: Array  # w_0 (horizon,)
     penalty: float
 
     def predict(self, lags: Array) -> Array:
         """Lags (n, L, C) to forecasts (n, horizon, C)."""
         last = lags[:, -1:]
         change: Array = np.einsum("nlc,lh->nhc", lags - last, self.weights, optimize=True)
-        return last + change
+        return last + change + self.intercept[:, None]
 
 
 def fit_ridge(
@@ -64,11 +65,14 @@ def fit_ridge(
     last = lags[:, -1:]
     x = np.moveaxis(lags - last, 1, 2).reshape(-1, lags.shape[1])  # (n * C, L)
     y = np.moveaxis(horizons - last, 1, 2).reshape(-1, horizons.shape[1])
+    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+    x, y = x - x_mean, y - y_mean
     gram, cross = x.T @ x, x.T @ y
     best, best_error = None, np.inf
     for penalty in penalties:
         factor = cho_factor(gram + penalty * np.eye(len(gram)))
-        ridge = Ridge(np.ascontiguousarray(cho_solve(factor, cross)), penalty)
+        weights = np.ascontiguousarray(cho_solve(factor, cross))
+        ridge = Ridge(weights, y_mean - x_mean @ weights, penalty)
         error = float(np.square(ridge.predict(validation[0]) - validation[1]).mean())
         if best is None or error < best_error:
             best, best_error = ridge, error

@@ -69,7 +69,8 @@ def forecast(fitted: Fitted, lags: Array) -> Array:
             return lag_mean(lags, fitted.horizon)
         case "ridge":
             arrays = load_arrays(_weights(fitted))
-            return Ridge(arrays["weights"], float(arrays["penalty"])).predict(lags)
+            ridge = Ridge(arrays["weights"], arrays["intercept"], float(arrays["penalty"]))
+            return ridge.predict(lags)
         case "spacetime":
             network = SpaceTime(config.model, lags.shape[2], config.season)
             network.load_state_dict(load_tensors(_weights(fitted)))
@@ -117,14 +118,14 @@ def _fits(history: History, config: ForecastConfig) -> Iterator[Fitted]:
         started = time.perf_counter()
         ridge = fit_ridge(train, validation, config.penalties)
         seconds = time.perf_counter() - started
-        arrays = {"weights": ridge.weights, "penalty": np.array(ridge.penalty)}
+        arrays = vars(ridge) | {"penalty": np.array(ridge.penalty)}
         yield scored(
             Fitted(
                 "ridge",
                 config.lag,
                 horizon,
                 settings,
-                parameters=ridge.weights.size,
+                parameters=ridge.weights.size + ridge.intercept.size,
                 train_seconds=seconds,
                 weights=save_arrays(arrays),
             )

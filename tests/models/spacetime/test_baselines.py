@@ -33,8 +33,9 @@ def test_ridge_equals_its_peer(channels: int) -> None:
     last = lags[:, -1:]
     x = np.moveaxis(lags - last, 1, 2).reshape(-1, 10)
     y = np.moveaxis(horizons - last, 1, 2).reshape(-1, 4)
-    peer = PeerRidge(alpha=0.5, fit_intercept=False).fit(x, y)
+    peer = PeerRidge(alpha=0.5).fit(x, y)
     np.testing.assert_allclose(ridge.weights, peer.coef_.T, atol=1e-8)
+    np.testing.assert_allclose(ridge.intercept, peer.intercept_, atol=1e-8)
     expected = np.moveaxis(peer.predict(x).reshape(80, channels, 4), 1, 2) + last
     np.testing.assert_allclose(ridge.predict(lags), expected, atol=1e-8)
 
