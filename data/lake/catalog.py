@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from data.lake.contract import Contract
-from data.lake.errors import DamagedError, LakeError
+from data.lake.errors import DamagedError, LakeError, UnwritableError
 from data.lake.storage import TEMPORARY, LocalStorage, ObjectStorage
 from data.lake.store import Commit, Lake, TableRef
 from data.lake.tables import CONTRACTS
@@ -147,6 +147,8 @@ def refresh(lake: Lake) -> None:
             with duckdb.connect(str(temporary)) as connection:
                 _create_views(connection, lake, tables)
             temporary.rename(lake.storage.root / DATABASE)
+        except (OSError, duckdb.IOException) as error:
+            raise UnwritableError(f"cannot write {DATABASE} to {lake.url}: {error}") from error
         finally:
             temporary.unlink(missing_ok=True)
             temporary.with_name(temporary.name + ".wal").unlink(missing_ok=True)

@@ -166,6 +166,41 @@ def test_a_run_killed_halfway_is_taken_up_where_it_stopped(lab):
     assert run["misses"] == 2, "the cells and win rates over the new extraction scores"
 
 
+def test_steps_on_dask_workers_give_the_same_tables(lab, tmp_path):
+    lake = str(tmp_path / "lake")
+    code, out, err = headwater(
+        "run", "evaporate", "--runner", "dask", "--json", HEADWATER_LAKE=lake
+    )
+    assert code == 0, err
+    assert json.loads(out)["run"]["misses"] == 6
+    for table in ("extractions", "extraction_scores", "packages"):
+        sql = f"SELECT * FROM {table} ORDER BY ALL"
+        assert Catalog(Lake(lake)).rows(sql) == Catalog(Lake(lab[0])).rows(sql)
+
+
+ON_A_SMALL_DISK = """
+mount -t tmpfs -o size=400k tmpfs {place} && exec {python} -c '
+from flows.cli import main; main()' run evaporate
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-rm", "true"], check=False, capture_output=True).returncode != 0,
+    reason="this kernel gives no mount namespace to make a full disk in",
+)
+def test_a_disk_that_fills_up_ends_the_run_with_2_and_one_line(prefect_server, tmp_path):
+    done = subprocess.run(
+        ["unshare", "-rm", "bash", "-c",
+         ON_A_SMALL_DISK.format(place=tmp_path, python=sys.executable)],
+        check=False, capture_output=True, text=True, cwd=CHECKOUT, timeout=200,
+        env={**os.environ, "HEADWATER_LAKE": str(tmp_path / "lake")},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"headwater: cannot write to the lake at {tmp_path}/lake: the disk is")
+    assert "Traceback" not in done.stderr
+
+
 def test_the_report_is_one_file_that_needs_no_network(lab, tmp_path):
     code, _, err = headwater("report", "--output", str(tmp_path / "r.html"), HEADWATER_LAKE=lab[0])
     assert code == 0, err

@@ -26,9 +26,7 @@ def bucket(monkeypatch):
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem().mkdir(
-        name := f"bucket-{uuid.uuid4().hex}"
-    )
+    s3fs.S3FileSystem().mkdir(name := f"bucket-{uuid.uuid4().hex}")
     yield f"s3://{name}/lake"
     s3fs.S3FileSystem.clear_instance_cache()
     server.stop()
