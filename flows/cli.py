@@ -49,7 +49,12 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
-Flow = Annotated[str, typer.Argument(metavar="[FLOW]", help=f"One of: {', '.join(FLOWS)}.")]
+Flow = Annotated[
+    str,
+    typer.Argument(
+        metavar="[FLOW]", help="; ".join(f"{name}: {what}" for name, what in FLOWS.items())
+    ),
+]
 Setting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change a field of the profile; repeatable."),

@@ -26,10 +26,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from flows.errors import ServerError
 from tasks.settings import home
+
+log = logging.getLogger(__name__)
 
 PORT = 4200
 POOL = "local"
@@ -64,7 +66,7 @@ class Service:
 
 
 def configure_client(url: str | None = None) -> None:
-    """Settings of Prefect in this process; before the first import of prefect."""
+    """Settings of Prefect in this process; `url` is the server it reports to, once known."""
     (home() / "prefect").mkdir(parents=True, exist_ok=True)
     settings = {
         "PREFECT_HOME": str(home() / "prefect"),
@@ -77,6 +79,11 @@ def configure_client(url: str | None = None) -> None:
     os.environ.update(settings)
     if url is not None:
         os.environ["PREFECT_API_URL"] = f"{url}/api"
+    if "prefect" in sys.modules:
+        # Without this Prefect would go on without a server and start a second one for itself.
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
 
 
 def send_logs() -> None:
@@ -96,15 +103,24 @@ def known(name: str) -> Service | None:
 
 @contextmanager
 def shared_server() -> Iterator[str]:
-    """Yields the address of a healthy server; stops it afterwards if nobody else needs it."""
+    """Yields the address of a healthy server; stops it afterwards if nobody else needs it.
+
+    With PREFECT_API_URL set it is that one, and neither started nor stopped here.
+    """
+    given = os.environ.get("PREFECT_API_URL")
+    if given:  # a server of the caller's own choice
+        yield given.removesuffix("/api")
+        return
     with _locked("server-users.lock", fcntl.LOCK_SH) as users:
         try:
             yield ensure_server(PORT, keep=False).url
         finally:
             server = known("server")
             # Another run that goes on holds its share; the last one closes the door.
-            if _try_exclusive(users) and server is not None and not server.keep:
-                stop("server")
+            if _try_exclusive(users) and server is not None and known("worker") is None:
+                _close_abandoned_runs(server.url)
+                if not server.keep:
+                    stop("server")
 
 
 def ensure_server(port: int, *, keep: bool) -> Service:
@@ -154,7 +170,7 @@ def stop(name: str) -> bool:
         except ProcessLookupError:
             break
         until = time.monotonic() + _STOP_SECONDS
-        while time.monotonic() < until and _group_lives(service.pid):
+        while time.monotonic() < until and group_lives(service.pid):
             time.sleep(0.1)
     return True
 
@@ -180,6 +196,31 @@ def _start_server(port: int, keep: bool) -> Service:
             raise ServerError(f"the Prefect server did not start; it said: {log_file('server')}")
         time.sleep(0.3)
     return server
+
+
+def _close_abandoned_runs(url: str) -> None:
+    """Marks runs as crashed that the server still has as running when nobody is left to run them.
+
+    A killed process cannot say so itself.
+    """
+    running = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+    crashed = {"type": "CRASHED", "message": "its process ended without a word"}
+    try:
+        for run in ask(url, "flow_runs/filter", running):
+            ask(url, f"flow_runs/{run['id']}/set_state", {"state": crashed, "force": True})
+    except OSError as error:
+        log.warning("the server at %s did not answer: %s", url, error)
+
+
+def ask(url: str, path: str, body: Any) -> Any:
+    """The answer of Prefect's REST API to a POST of `body`. Raises OSError without one."""
+    request = urllib.request.Request(
+        f"{url}/api/{path}",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.loads(answer.read())
 
 
 def _server_environment() -> dict[str, str]:
@@ -222,7 +263,7 @@ def _prefect(environment: dict[str, str], *arguments: str) -> None:
         raise ServerError(f"prefect {' '.join(arguments)} failed: {lines[-1] if lines else ''}")
 
 
-def _group_lives(group: int) -> bool:
+def group_lives(group: int) -> bool:
     try:
         os.waitpid(group, os.WNOHANG)  # our own child would stay a zombie otherwise
     except ChildProcessError:

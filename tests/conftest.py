@@ -33,12 +33,9 @@ def lake_url(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def prefect_server():
     """The address of the one real server of this test run."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
     running = server.ensure_server(server.PORT, keep=True)
-    os.environ["PREFECT_API_URL"] = f"{running.url}/api"
-    with temporary_settings({PREFECT_API_URL: f"{running.url}/api"}):
-        yield running.url
+    server.configure_client(running.url)
+    yield running.url
     server.send_logs()
     server.stop("server")
 

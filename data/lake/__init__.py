@@ -1,6 +1,6 @@
 """The lake: where tables live, what they promise, and how they are read."""
 
-from data.lake.contract import Contract, column, wide_contract
+from data.lake.contract import Contract, column
 from data.lake.errors import ContractError, DamagedError, LakeError, UnwritableError
 from data.lake.store import Commit, Lake, TableRef
 
@@ -14,5 +14,4 @@ __all__ = [
     "TableRef",
     "UnwritableError",
     "column",
-    "wide_contract",
 ]

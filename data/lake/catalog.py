@@ -185,9 +185,7 @@ def _view_statements(
     for name in sorted({*CONTRACTS, *tables}):
         contract, commits = CONTRACTS.get(name), tables.get(name, [])
         for view, chosen in ((name, latest(contract, commits)), (f"{name}_all", commits)):
-            columns = _columns(contract, chosen)
-            known = {n for commit in chosen for n in commit.schema}
-            casts = [(n, f"{_quoted(n)}::{t}" if n in known else f"NULL::{t}") for n, t in columns]
+            casts = _expressions(contract, chosen)
             if view != name:
                 origin = "regexp_extract(filename, 'snapshot=([^/]+)', 1)"
                 casts.append(("_snapshot", origin if chosen else "NULL::VARCHAR"))
@@ -199,18 +197,20 @@ def _view_statements(
             yield view, _select(casts, paths, same_schema=same)
 
 
-def _columns(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[tuple[str, str]]:
-    """Names and SQL types: the contract's, or, for a table made at run time, the last record's."""
-    if contract is not None:
-        return [(c.name, c.sql_type) for c in contract.columns]
-    return (
-        [(name, _sql_type(arrow)) for name, arrow in commits[-1].schema.items()] if commits else []
-    )
+def _expressions(
+    contract: type[Contract] | None, commits: Sequence[Commit]
+) -> list[tuple[str, str]]:
+    """Name and SQL of a view's columns: the contract's, typed; null where no snapshot has them.
 
-
-def _sql_type(arrow: str) -> str:
-    """Wide tables hold text only (data.lake.contract.wide_contract)."""
-    return {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN"}[arrow]
+    A table that is not in the catalogue shows the columns its snapshots have.
+    """
+    known = {name for commit in commits for name in commit.schema}
+    if contract is None:
+        return [(name, _quoted(name)) for name in sorted(known)]
+    return [
+        (c.name, f"{_quoted(c.name) if c.name in known else 'NULL'}::{c.sql_type}")
+        for c in contract.columns
+    ]
 
 
 def _select(columns: Sequence[tuple[str, str]], paths: Sequence[str], *, same_schema: bool) -> str:

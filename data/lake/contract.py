@@ -14,7 +14,6 @@ README's data dictionary. This module imports nothing heavy: pandera and pyarrow
 
 from __future__ import annotations
 
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -179,23 +178,6 @@ class Contract:
         typed = _cast(cls.table, rows.select(names), cls.arrow_schema())
         _check_values(cls, typed)
         return typed
-
-
-def wide_contract(table: str, meaning: str, columns: Mapping[str, str]) -> type[Contract]:
-    """The contract of a table whose columns are only known at run time: nullable text by document.
-
-    columns: meaning by column name, `doc_id` not included.
-    """
-    body: dict[str, Any] = {
-        "__doc__": meaning,
-        "__annotations__": {"doc_id": str} | dict.fromkeys(columns, str | None),
-        "__module__": __name__,
-        "doc_id": column("document the row is about"),
-    }
-    body |= {name: column(text) for name, text in columns.items()}
-    return types.new_class(
-        "Wide", (Contract,), {"table": table, "unique": ("doc_id",)}, lambda ns: ns.update(body)
-    )
 
 
 def _typed(table: str, name: str, declared: Column, hint: Any) -> Column:

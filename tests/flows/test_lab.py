@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -222,16 +221,20 @@ def test_a_scheduled_deployment_runs_to_completed_and_down_leaves_nothing(lab, t
     assert url in out
     try:
         [deployment] = [
-            d for d in _ask(url, "deployments/filter") if d["entrypoint"].endswith(":helm")
+            d
+            for d in server.ask(url, "deployments/filter", {})
+            if d["entrypoint"].endswith(":helm")
         ]
         every = {"interval": 5}
-        _ask(
+        server.ask(
             url, f"deployments/{deployment['id']}/schedules", [{"active": True, "schedule": every}]
         )
         chosen = {"flow_runs": {"tags": {"all_": ["auto-scheduled"]}}}
         until, completed = time.monotonic() + 150, []
         while not completed and time.monotonic() < until:
-            runs = _ask(url, "flow_runs/filter", {**chosen, "sort": "EXPECTED_START_TIME_ASC"})
+            runs = server.ask(
+                url, "flow_runs/filter", {**chosen, "sort": "EXPECTED_START_TIME_ASC"}
+            )
             completed = [r for r in runs if r["flow_id"] == deployment["flow_id"]
                          and r["state_type"] == "COMPLETED"]  # fmt: skip
             time.sleep(1)
@@ -240,16 +243,6 @@ def test_a_scheduled_deployment_runs_to_completed_and_down_leaves_nothing(lab, t
         code, out, _ = headwater("down", **place)
     assert (code, out) == (0, "stopped worker and server\n")
     for service in services.values():
-        assert not server._group_lives(service["pid"])
+        assert not server.group_lives(service["pid"])
     rows = Catalog(Lake(lab[0])).query("SELECT state FROM runs WHERE flow = 'helm'").fetchall()
     assert ("Completed",) in rows
-
-
-def _ask(url, path, body=None):
-    request = urllib.request.Request(
-        f"{url}/api/{path}",
-        data=json.dumps({} if body is None else body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.lake import Contract, ContractError, column, wide_contract
+from data.lake import Contract, ContractError, column
 from data.lake.tables import CONTRACTS
 
 
@@ -132,13 +132,6 @@ def test_bounds_hold_for_every_float_that_passes(values):
     else:
         with pytest.raises(ContractError):
             Bounded.conform(rows)
-
-
-def test_a_wide_table_is_made_at_run_time():
-    contract = wide_contract("films", "Films as found.", {"title": "its title"})
-    assert contract.meaning() == "Films as found."
-    rows = pa.table({"doc_id": ["1"], "title": pa.array([None], pa.string())})
-    assert contract.conform(rows).num_rows == 1
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=list(CONTRACTS))

@@ -1,0 +1,59 @@
+"""The server that runs share: started by the first, stopped by the last, truthful after a kill."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data.lake import Lake
+from flows import server
+
+pytestmark = pytest.mark.flow
+
+CHECKOUT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-c", "from flows.cli import main; main()", "run", "tart"]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home of its own, and no server that anyone chose."""
+    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    yield tmp_path / "home"
+    server.stop("server")
+
+
+def states(home):
+    with sqlite3.connect(home / "prefect" / "prefect.db") as database:
+        found = database.execute("SELECT state_type FROM flow_run ORDER BY created").fetchall()
+    return [state for (state,) in found]
+
+
+def test_a_killed_run_is_told_as_crashed_and_the_last_run_stops_the_server(home, lake_url):
+    with Path(os.devnull).open("w") as nowhere:
+        killed = subprocess.Popen(
+            [*COMMAND, "--set=tasks.problems=32"], cwd=CHECKOUT, stdout=nowhere, stderr=nowhere
+        )
+    until = time.monotonic() + 120
+    while not Lake(lake_url).commits("logistic_tasks") and time.monotonic() < until:
+        time.sleep(0.1)
+    killed.kill()
+    killed.wait()
+    left_behind = server.known("server")
+    assert left_behind is not None
+    assert states(home) == ["RUNNING"]
+
+    small = ["--set=tasks.problems=32", "--set=training.optimisation.steps=20"]
+    done = subprocess.run(
+        [*COMMAND, *small], check=False, cwd=CHECKOUT, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert "logistic_tasks: hit" in done.stderr
+    assert left_behind.url in done.stderr, "the server that was left is used"
+    assert states(home) == ["CRASHED", "COMPLETED"]
+    assert server.known("server") is None
+    assert not server.group_lives(left_behind.pid)
