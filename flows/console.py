@@ -22,7 +22,6 @@ from flows.running import config_for, flow_named
 from tasks.settings import home, lake_url, runner, workers
 
 _LOGGERS = ("data", "flows", "models", "tasks")
-_QUERY = 'headwater query "SELECT * FROM helm_win_rates"'
 
 
 def run(
@@ -45,12 +44,12 @@ def run(
         out.print(f"running {flow} ({profile}); watch it at {url}")
         os.environ["HEADWATER_ASKED_AT"] = str(asked_at)
         try:
-            run_id = _call(chosen, config)
+            run_id, table = _call(chosen, config)
         finally:
             server.send_logs()
         report = home() / "report.html"
         _write_report(lake, report)
-    summary = _summary(lake, run_id) | {"report": str(report), "lake": lake.url}
+    summary = _summary(lake, run_id) | {"made": table, "report": str(report), "lake": lake.url}
     if as_json:
         sys.stdout.write(json.dumps(summary, indent=1, default=str) + "\n")
     else:
@@ -89,12 +88,15 @@ def up(port: int) -> None:
     out.print("stop with:  headwater down", highlight=False)
 
 
-def _call(chosen: Any, config: Any) -> str:
-    """Runs the flow; the id of its run. Input errors keep their class, others end with code 1."""
+def _call(chosen: Any, config: Any) -> tuple[str, str]:
+    """Runs the flow: the id of its run and the table it ends in.
+
+    Input errors keep their class, others end with code 1.
+    """
     state = chosen(config, return_state=True)
     run_id = str(state.state_details.flow_run_id)
     if state.is_completed():
-        return run_id
+        return run_id, state.result().table
     error = state.result(raise_on_failure=False)
     if isinstance(error, LakeError):
         raise error
@@ -168,7 +170,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
         f"({row['hits']} tables found, {row['misses']} computed; "
         f"{share:.0f} % of the time is start-up and Prefect)"
     )
-    out.print(f"query it:  {_QUERY}", highlight=False)
+    query = f'headwater query "SELECT * FROM {summary["made"]}"'
+    out.print(f"query it:  {query}", highlight=False)
     out.print(f"report:    {summary['report']}", highlight=False, soft_wrap=True)
     out.print("the UI:    headwater up", highlight=False)
 

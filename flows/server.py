@@ -52,9 +52,7 @@ class Service:
     @property
     def running(self) -> bool:
         """True when the process lives and is still the one that was started."""
-        ask = ["ps", "-o", "args=", "-p", str(self.pid)]
-        listed = subprocess.run(ask, check=False, capture_output=True, text=True)
-        return "prefect" in listed.stdout
+        return "prefect" in _command_line(self.pid)
 
     @property
     def healthy(self) -> bool:
@@ -261,6 +259,17 @@ def _prefect(environment: dict[str, str], *arguments: str) -> None:
     if done.returncode != 0:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
         raise ServerError(f"prefect {' '.join(arguments)} failed: {lines[-1] if lines else ''}")
+
+
+def _command_line(pid: int) -> str:
+    """What a process was started as; empty when there is none."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text("utf-8")
+        except OSError:
+            return ""
+    ask = ["ps", "-o", "args=", "-p", str(pid)]
+    return subprocess.run(ask, check=False, capture_output=True, text=True).stdout
 
 
 def group_lives(group: int) -> bool:

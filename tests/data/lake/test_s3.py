@@ -1,5 +1,7 @@
 """A lake in an S3 bucket, served on loopback by moto."""
 
+import os
+import tempfile
 import uuid
 
 import pytest
@@ -54,3 +56,15 @@ def test_a_lost_object_is_told(bucket):
     assert "is gone" in damage
     with pytest.raises(DamagedError, match="table measurements"):
         Catalog(lake).rows("SELECT * FROM measurements")
+
+
+@pytest.mark.flow
+def test_a_flow_runs_on_a_bucket(bucket, prefect_server):
+    from tests.tasks.toy import ToyConfig, toy
+
+    os.environ["HEADWATER_LAKE"] = bucket  # put back by the fixture that every test has
+    with tempfile.NamedTemporaryFile() as log:
+        first, second = (toy(ToyConfig(log=log.name)) for _ in range(2))
+    assert (first, second.hit) == (second, True)
+    [run, _] = Catalog(Lake(bucket)).rows("SELECT state, misses FROM runs ORDER BY started_at")
+    assert run == {"state": "Completed", "misses": 2}
