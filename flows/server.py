@@ -150,6 +150,11 @@ def start_worker(server: Service) -> Service:
     if worker is None:
         command = ["worker", "start", "--pool", POOL, "--type", "process", "--limit", "2"]
         worker = _spawn("worker", command, environment, server.url, keep=True)
+    until = time.monotonic() + _START_SECONDS
+    while not _is_online(server):
+        if time.monotonic() > until or not worker.running:
+            raise ServerError(f"the Prefect worker did not start; it said: {log_file('worker')}")
+        time.sleep(0.3)
     return worker
 
 
@@ -194,6 +199,11 @@ def _start_server(port: int, keep: bool) -> Service:
             raise ServerError(f"the Prefect server did not start; it said: {log_file('server')}")
         time.sleep(0.3)
     return server
+
+
+def _is_online(server: Service) -> bool:
+    workers = ask(server.url, f"work_pools/{POOL}/workers/filter", {})
+    return any(worker["status"] == "ONLINE" for worker in workers)
 
 
 def _close_abandoned_runs(url: str) -> None:
