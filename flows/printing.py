@@ -15,7 +15,7 @@ from rich.table import Table
 from data.lake import Lake
 from data.lake.catalog import Catalog, QueryError
 from data.lake.tables import CONTRACTS
-from flows.errors import CallError
+from flows.errors import CallError, meant
 from tasks.settings import lake_url
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def tables() -> None:
 def describe(table: str) -> None:
     """A table's contract: type, unit, constraint and meaning of every column."""
     if table not in CONTRACTS:
-        raise CallError(f"no table {table!r}; tables: {', '.join(CONTRACTS)}")
+        raise CallError(f"no table {table!r}{meant(table, CONTRACTS)}; see headwater tables")
     contract = CONTRACTS[table]
     columns = Table("column", "type", "unit", "constraint", "meaning", box=None)
     for c in contract.columns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from flows import FLOWS
-from flows.errors import CallError
+from flows.errors import CallError, meant
 
 PROFILES = ("quick", "standard", "paper")
 
@@ -19,7 +18,7 @@ PROFILES = ("quick", "standard", "paper")
 def flow_named(name: str) -> Any:
     """The flow of this name. Raises CallError naming the ones there are."""
     if name not in FLOWS:
-        raise CallError(f"no flow {name!r}{_meant(name, FLOWS)}; flows: {', '.join(FLOWS)}")
+        raise CallError(f"no flow {name!r}{meant(name, FLOWS)}; flows: {', '.join(FLOWS)}")
     return getattr(importlib.import_module(f"flows.{name}"), name)
 
 
@@ -54,15 +53,10 @@ def _apply(values: dict[str, Any], setting: str) -> None:
             there = list(place) if isinstance(place, Mapping) else []
             known = f"; fields there: {', '.join(there)}" if there else "; it has no fields"
             at = ".".join([*parents, last][: depth + 1])
-            raise CallError(f"--set {path}: no field {at}{_meant(name, there)}{known}")
+            raise CallError(f"--set {path}: no field {at}{meant(name, there)}{known}")
         if depth < len(parents):
             place = place[name]
     try:
         place[last] = json.loads(text)
     except ValueError:
         place[last] = text
-
-
-def _meant(name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]}?" if close else ""

@@ -179,6 +179,22 @@ def test_steps_on_dask_workers_give_the_same_tables(lab, tmp_path):
         assert on_dask.equals(on_threads), table
 
 
+def test_what_cannot_be_read_is_set_aside_and_the_rest_goes_on(prefect_server, tmp_path):
+    for name, content in (("empty", b""), ("binary", b"\0\1\2"), ("nameless", b"Version: 1\n")):
+        folder = tmp_path / f"{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_bytes(content)
+    place = {"HEADWATER_LAKE": str(tmp_path / "lake"), "PYTHONPATH": str(tmp_path)}
+    code, _, err = headwater("run", "evaporate", **place)
+    assert code == 0, err
+    rows = Catalog(Lake(place["HEADWATER_LAKE"])).rows("SELECT item, reason FROM quarantine")
+    assert {row["item"].split("-")[0]: row["reason"] for row in rows} == {
+        "empty": "empty file",
+        "binary": "not text: it holds NUL bytes",
+        "nameless": "no Name header",
+    }
+
+
 ON_A_SMALL_DISK = """
 mount -t tmpfs -o size=400k tmpfs {place} && exec {python} -c '
 from flows.cli import main; main()' run evaporate

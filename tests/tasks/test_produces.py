@@ -120,10 +120,15 @@ def test_a_failed_run_is_recorded_as_failed(config, lake_url):
 
 def test_a_run_shows_its_tables_and_lineage_in_the_ui(config):
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+    from prefect.client.schemas.sorting import ArtifactSort
 
     toy(config.model_copy(update={"seconds": 2.4}))
+    wanted = ["measurements", "lineage-toy", "progress-cold"]
     with get_client(sync_client=True) as client:
-        found = {a.key: a for a in client.read_artifacts(limit=50)}
+        chosen = ArtifactFilter(key=ArtifactFilterKey(any_=wanted))
+        listed = client.read_artifacts(artifact_filter=chosen, sort=ArtifactSort.CREATED_DESC)
+    found = {artifact.key: artifact for artifact in reversed(listed)}
     assert "3 rows" in found["measurements"].description
     assert "measurements --> measurements" in found["lineage-toy"].data
     picture = re.search(r"base64,([\w+/=]+)\)", found["lineage-toy"].data)[1]

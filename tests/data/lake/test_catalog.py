@@ -3,7 +3,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from data.lake import DamagedError
+from data.lake import DamagedError, Lake
 from data.lake.catalog import Catalog, QueryError, refresh, run_sql
 from data.lake.tables import CONTRACTS
 from data.lake.tables.house import Lineage
@@ -147,6 +147,15 @@ def test_sql_steps_see_the_snapshots_they_are_given(lake):
     old, new = publish(lake, measurements(2), recipe="b" * 64), publish(lake, measurements(3))
     counted = run_sql("SELECT count(*) AS n FROM a JOIN b USING (day)", {"a": old, "b": new})
     assert counted.to_pydict() == {"n": [2]}
+
+
+def test_a_lakes_name_may_hold_spaces_and_quotes(tmp_path):
+    lake = Lake(str(tmp_path / 'it\'s my lake, "really"'))
+    publish(lake)
+    refresh(lake)
+    assert Catalog(lake).rows("SELECT count(*) AS n FROM measurements") == [{"n": 3}]
+    with duckdb.connect(f"{lake.url}/headwater.duckdb", read_only=True) as client:
+        assert client.sql("SELECT count(*) FROM measurements").fetchall() == [(3,)]
 
 
 def test_damage_is_told_even_where_a_filter_would_hide_it(folder):
