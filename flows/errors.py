@@ -13,6 +13,6 @@ class ServerError(Exception):
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """ ", did you mean X?" where a known name is close to the one given, else nothing."""
+    """The hint `, did you mean X?` where a known name is close to the one given, else nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f", did you mean {close[0]}?" if close else ""

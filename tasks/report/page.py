@@ -98,7 +98,7 @@ def moment(value: datetime) -> str:
 
 
 def counted(n: int, one: str, several: str | None = None) -> str:
-    """ "1 row", "2 rows"; `several` where an s is not enough."""
+    """As in "1 row" and "2 rows"; `several` is the plural where an s is not enough."""
     return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 
