@@ -50,7 +50,6 @@ def pipeline(name: str) -> Callable[[Callable[..., Any]], Pipeline]:
             body,
             name=name,
             description=(function.__doc__ or "").strip(),
-            flow_run_name=None,
             task_runner=_task_runner(),
             persist_result=False,
             on_completion=[runs.record_run],

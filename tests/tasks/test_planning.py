@@ -2,7 +2,7 @@ from pathlib import Path
 
 from data.lake import Lake
 from tasks.planning import planning
-from tests.tasks.toy import ToyConfig, cold, first, toy, twice, warm
+from tests.tasks.toy import ToyConfig, Warm, cold, first, toy, twice, warm
 
 
 def planned(config):
@@ -12,30 +12,19 @@ def planned(config):
 
 
 def compute(config, lake_url):
-    """Publishes the flow's tables as a run would, without Prefect."""
-    lake, refs = Lake(lake_url), []
-    for step, arguments in (
-        (cold, {"config": first(config)}),
-        (warm, {"config": {"log": config.log, "celsius": config.celsius}}),
-    ):
-        known = dict(arguments) if not refs else {"cold": refs[-1], **_warm(config)}
-        made = step.recipe(known)
-        refs.append(
-            lake.publish(
-                step.contract,
-                step.fn(**known),
-                recipe=made.digest,
-                fields=made.fields,
-                inputs=made.inputs,
-            )
+    """Publishes the flow's two tables as a run would, without Prefect."""
+    lake = Lake(lake_url)
+
+    def publish(step, **arguments):
+        made = step.recipe(arguments)
+        rows = step.fn(**arguments)
+        return lake.publish(
+            step.contract, rows, recipe=made.digest, fields=made.fields, inputs=made.inputs
         )
-    return refs
 
-
-def _warm(config):
-    from tests.tasks.toy import Warm
-
-    return {"config": Warm(log=config.log, celsius=config.celsius)}
+    made_first = publish(cold, config=first(config))
+    settings = Warm(log=config.log, celsius=config.celsius)
+    return made_first, publish(warm, cold=made_first, config=settings)
 
 
 def test_nothing_is_there_at_first_and_nothing_runs(tmp_path):

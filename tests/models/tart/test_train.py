@@ -102,7 +102,7 @@ def test_a_loss_that_is_not_finite_stops_training():
         train_head(HEAD, TrainConfig(steps=4, log_every=2), broken)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of machines without CUDA")
-def test_a_device_that_is_absent_is_refused():
+def test_a_device_that_is_absent_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="'cuda', which is absent"):
         train_head(HEAD, TrainConfig(steps=1, device="cuda"), one_dimensional)
