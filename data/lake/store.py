@@ -223,8 +223,10 @@ class Lake:
         for part in commit.files:
             try:
                 with self.storage.open(f"{commit.folder}/{part.name}") as file:
+                    # In this thread alone: Arrow's threads on a Python file can abort the exit.
                     chosen = None if columns is None else list(columns)
-                    parts.append(pq.read_table(file, columns=chosen, partitioning=None))
+                    rows = pq.ParquetFile(file).read(columns=chosen, use_threads=False)
+                    parts.append(rows if chosen is None else rows.select(chosen))
             except (OSError, pa.ArrowInvalid) as error:
                 raise DamagedError(
                     f"table {ref.table}: {self.storage.path(commit.folder)}/{part.name} cannot be "
