@@ -64,3 +64,28 @@ class Quarantine(Contract, table="quarantine", partition=("run_id", "source")):
     position: int | None = column("byte offset at which it broke", unit="bytes", ge=0)
     reason: str = column("why it could not be read")
     run_id: str = column("flow run that read it")
+
+
+class Benchmarks(
+    Contract,
+    table="benchmarks",
+    unique=("system", "case", "size", "device", "threads", "dtype", "ours", "peer"),
+    partition=("system",),
+):
+    """Ours against a peer on the same input, in one run: medians of runs taken in turn."""
+
+    system: str = column("system that is measured")
+    case: str = column("what was done")
+    size: str = column("how large it was")
+    device: str = column("cpu, or the name of the CUDA device")
+    threads: int = column("threads both sides could use", ge=1)
+    dtype: str = column("number format of the computation")
+    ours: str = column("what stood on our side")
+    ours_value: float = column("our median, in `unit`")
+    peer: str = column("what it was compared with")
+    peer_value: float = column("the peer's median, in `unit`")
+    unit: str = column("unit of both values")
+    ratio: float = column("above 1 ours is better, whatever the unit", ge=0)
+    runs: int = column("runs the medians are over", ge=1)
+    versions: str = column("versions of what was compared, as JSON")
+    measured_at: datetime = column("when it was measured (UTC)")

@@ -1,0 +1,4 @@
+"""Language models: one interface, whatever runs the model.
+
+Deviations
+"""
