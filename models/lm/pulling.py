@@ -36,6 +36,7 @@ def pull(name: str, models_dir: Path, progress: Progress = silent) -> Card:
     store, source = ModelStore(models_dir), source_of(name)
     name = source.name
     with store.lock(name, lambda: log.warning("%s: another process is getting it; waiting", name)):
+        store.sweep(name)
         card = _usable(store, name)
         if card is not None and not _changed(card, source):
             progress(1, 1)

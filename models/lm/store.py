@@ -96,9 +96,7 @@ class ModelStore:
         For one process at a time a name: hold `lock(name)`. Raises ValueError for a place that
         takes no more.
         """
-        staged = self.root / f".tmp-{self.place(name).name}-{uuid.uuid4().hex[:8]}"
-        for left in self.root.glob(f".tmp-{self.place(name).name}-????????"):
-            shutil.rmtree(left, ignore_errors=True)
+        staged = self._temporary(name)
         try:
             staged.mkdir(parents=True)
             card = make(staged)
@@ -108,18 +106,24 @@ class ModelStore:
             _fsync(staged)
             place = self.place(name)
             if place.exists():  # a damaged one, or the files of an earlier source
-                place.rename(staged.with_name(f"{staged.name[:-8]}{uuid.uuid4().hex[:8]}"))
+                place.rename(self._temporary(name))
             staged.rename(place)
             _fsync(self.root)
-        except OSError as error:
+        except Exception as error:
+            reason = _fault_of_the_place(error)
+            if reason is None:
+                raise
             raise ValueError(
-                f"cannot keep model {name} in {self.root}: {error.strerror or error}; nothing was "
-                "kept"
+                f"cannot keep model {name} in {self.root}: {reason}; nothing was kept"
             ) from error
         finally:
-            for left in self.root.glob(f".tmp-{self.place(name).name}-????????"):
-                shutil.rmtree(left, ignore_errors=True)
+            self.sweep(name)
         return card
+
+    def sweep(self, name: str) -> None:
+        """Removes what a killed pull of this name left; hold `lock(name)`."""
+        for left in self.root.glob(self._temporary(name, "????????").name):
+            shutil.rmtree(left, ignore_errors=True)
 
     @contextmanager
     def lock(self, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -140,6 +144,9 @@ class ModelStore:
                 waiting()
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def _temporary(self, name: str, mark: str = "") -> Path:
+        return self.root / f".tmp-{self.place(name).name}-{mark or uuid.uuid4().hex[:8]}"
 
     def _card(self, folder: Path) -> Card | None:
         try:
@@ -164,6 +171,17 @@ class ModelStore:
 
 def _cure(name: str) -> str:
     return f"get it anew with headwater models pull {name}"
+
+
+def _fault_of_the_place(error: Exception) -> str | None:
+    """What an error says of the disk; None when it is about something else.
+
+    Libraries that write in Rust (safetensors, tokenizers) tell the system's error in words only.
+    """
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return os.strerror(int(told[1])) if told else None
 
 
 def _fsync(place: Path) -> None:

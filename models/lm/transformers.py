@@ -193,7 +193,7 @@ def load(folder: Path, dtype: str, device: str) -> PreTrainedModel:
             model = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
             )
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from error
     return model.eval().to(device)
 
