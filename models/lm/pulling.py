@@ -121,11 +121,11 @@ def _maker(source: object, store: ModelStore, progress: Progress) -> Callable[[P
         )
 
     def from_hub(folder: Path, model: Hub) -> Card:
-        told = download(model, store.root / f".partial-{store.place(model.name).name}", progress)
+        partial = store.root / f".partial-{store.place(model.name).name}"
+        told = download(model, partial, progress)
         for file in told.folder.iterdir():
-            if file.is_file():
-                file.rename(folder / file.name)
-        shutil.rmtree(told.folder)
+            file.rename(folder / file.name)
+        shutil.rmtree(partial)
         return describe(
             folder,
             name=model.name,

@@ -1,8 +1,11 @@
 """The folder of models on this machine: each under its name, whole or not there at all.
 
-<root>/<name>/{model.safetensors, config.json, tokenizer.json, ..., card.json}
-<root>/<name>/.verified      size and time of the files that were last hashed and found right
-<root>/.tmp-<name>-*         what a killed pull left; the next pull of the name removes it
+    <root>/<name>/{model.safetensors, config.json, tokenizer.json, ..., card.json}
+    <root>/<name>/.verified      size and time of the files that were last hashed and found right
+    <root>/.partial-<name>/      downloads from the hub so far; the next pull goes on with them
+    <root>/.tmp-<name>-*         what a killed pull left; the next pull of the name removes it
+
+Every file is written beside, fsynced, and renamed into place under a lock of the name.
 """
 
 from __future__ import annotations

@@ -109,23 +109,27 @@ def test_what_a_killed_pull_left_is_removed_by_the_next(tmp_path):
     assert other.exists(), "that of another model may be at work"
 
 
-def pull_for_ever(root, begun):
-    store = ModelStore(Path(root))
-    begun.set()
+def pull_for_ever(root, taken):
+    """Makes the model again and again, and leaves it alone as long as the making took."""
+    card = ModelStore(Path(root)).place(NAME) / CARD
     while True:
+        card.unlink(missing_ok=True)
+        began = time.monotonic()
         pull(NAME, Path(root))
-        (store.place(NAME) / CARD).unlink()
+        seconds = time.monotonic() - began
+        taken.put(seconds)
+        time.sleep(seconds)
 
 
 def test_a_pull_killed_at_any_moment_leaves_a_whole_model_or_none(tmp_path):
     chance = random.Random(0)
     whole = 0
     for _ in range(15):
-        begun = processes.Event()
-        child = processes.Process(target=pull_for_ever, args=(str(tmp_path), begun))
+        taken = processes.SimpleQueue()
+        child = processes.Process(target=pull_for_ever, args=(str(tmp_path), taken))
         child.start()
-        assert begun.wait(60)
-        time.sleep(chance.uniform(0, 0.4))
+        taken.get()  # the first one also imports
+        time.sleep(chance.uniform(1, 3) * taken.get())
         child.kill()
         child.join()
         card = ModelStore(tmp_path).find(NAME)  # raises if it is there but not as told
