@@ -96,6 +96,8 @@ class Cached:
     ) -> None:
         self.flush()
         merge_small(self._lake)
+        if hasattr(self._model, "close"):  # those that hold threads and files
+            self._model.close()
 
     def generate(
         self, prompts: Sequence[str], sampling: Sampling, progress: Progress = silent
@@ -160,8 +162,12 @@ class Cached:
         progress(done, len(keys))
         while open_:
             places, open_ = open_[:portion], open_[portion:]
-            before, began = done, time.monotonic()
-            answers = ask(places, lambda n, _: progress(before + n, len(keys)))  # noqa: B023
+            began = time.monotonic()
+
+            def told(n: int, of: int, before: int = done, share: int = len(places)) -> None:
+                progress(before + share * n // max(of, 1), len(keys))  # back ends count differently
+
+            answers = ask(places, told)
             seconds = time.monotonic() - began
             for i, answer in zip(places, answers, strict=True):
                 self._remember(keys[i], requests[i], answer, seconds / len(places))

@@ -73,7 +73,7 @@ def download(model: Hub, folder: Path, progress: Progress) -> Download:
 def _fetch(model: Hub, file: Any, commit: str, folder: Path, bar: Any) -> None:
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils._headers import build_hf_headers
 
     part = folder / f"{file.rfilename}{_PART}"
     with part.open("ab") as out:

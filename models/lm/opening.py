@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from importlib import import_module
 from pathlib import Path
 
 from models.lm.cards import Card
-from models.lm.config import ModelConfig
+from models.lm.config import ModelConfig, OffloadConfig
 from models.lm.interface import LanguageModel
 from models.lm.names import source_of
 from models.lm.store import ModelStore
@@ -36,7 +38,30 @@ def open_card(card: Card, folder: Path, config: ModelConfig) -> LanguageModel:
         from models.lm.gguf import GgufModel, gguf_file
 
         return GgufModel(gguf_file(card.name), folder, config)
+    return _offloaded(card, folder, config)
+
+
+def _offloaded(card: Card, folder: Path, config: ModelConfig) -> LanguageModel:
+    """Weights in half of the memory if they fit there, else on the disk; all else in the other.
+
+    A flow that knows its prompts plans better than that (models/flexgen/planner.py).
+    """
     # By name: tables of systems that only may run on the engine do not depend on its code.
+    settings = import_module("models.flexgen.config")
     engine = import_module("models.flexgen.language_model")
-    model: LanguageModel = engine.open_offloaded(folder, config)
+    asked = config.offload or OffloadConfig()
+    half = asked.memory_bytes // 2
+    host = 100 if card.bytes <= half else 0
+    policy = settings.Policy(
+        wg=0,
+        wc=host,
+        wd=100 - host,
+        compress_weights=asked.compress,
+        compress_cache=asked.compress,
+    )
+    disk = Path(asked.disk or tempfile.gettempdir()) / f"headwater-offload-{os.getpid()}"
+    budgets = settings.Budgets(device_bytes=half, host_bytes=half, disk_folder=disk)
+    model: LanguageModel = engine.open_offloaded(
+        folder, policy, budgets, config.name, config.truncate
+    )
     return model

@@ -78,3 +78,15 @@ def test_a_wrong_call_is_one_line_and_code_2(models, tmp_path, arguments, told):
     assert line.startswith("headwater: ")
     assert told in line
     assert not (tmp_path / "models").exists()
+
+
+def test_listing_models_loads_no_torch():
+    script = (
+        "import sys; from flows import weights; weights.list_models(); "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'prefect')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=False, capture_output=True, text=True, cwd=CHECKOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
