@@ -18,7 +18,7 @@ import typer
 from data.lake.errors import LakeError
 from flows import FLOWS
 from flows.errors import CallError, ServerError
-from tasks.settings import absolute, home, lake_url
+from tasks.settings import absolute, home, lake_url, models_dir
 
 _ASKED_AT = time.time()
 
@@ -216,6 +216,7 @@ def main() -> None:
     # Workers run in other folders: where things are must not depend on the folder.
     os.environ["HEADWATER_LAKE"] = absolute(lake_url())
     os.environ["HEADWATER_HOME"] = str(home())
+    os.environ["HEADWATER_MODELS"] = str(models_dir())
     try:
         app()
     except (CallError, LakeError, ValueError) as error:
