@@ -19,9 +19,15 @@ class ModelConfig(BaseModel, frozen=True, extra="forbid"):
         ge=1,
     )
     width: int = Field(
-        default=16, description="channels W; the paper's 48 for T1, 32 for FNO", ge=1
+        default=16,
+        description="channels W, a U-Net's on its largest image; the paper's 48 for T1, 32 for FNO",
+        ge=1,
     )
-    layers: int = Field(default=4, description="layers; the paper's 8 for T1, 6 for FNO", ge=1)
+    layers: int = Field(
+        default=4,
+        description="layers, a U-Net's image sizes; the paper's 8 for T1, 6 for FNO",
+        ge=1,
+    )
     hidden: int = Field(default=128, description="width of the output head; the paper's 128", ge=1)
     selection: Selection = Field(
         default="lowest",
@@ -50,6 +56,12 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
         default=2e-3, description="peak learning rate; the paper's 1e-3", gt=0, le=1
     )
     weight_decay: float = Field(default=1e-4, description="AdamW's decay; the paper's 1e-4", ge=0)
+    shifts: int = Field(
+        default=1,
+        description="copies of each train sample, moved along (1, -1) on the torus: flows forced "
+        "along x + y stay solutions; 1 for other equations and in the paper",
+        ge=1,
+    )
     schedule: Literal["cosine", "halving"] = Field(
         default="cosine",
         description="learning rate over the budget: half a cosine, or the paper's halving after "

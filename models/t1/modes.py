@@ -43,7 +43,9 @@ def truncation_floor(y: Array, kept: Kept) -> float:
     """Mean over samples of ||(I - P) y|| / ||y||: what is lost by keeping these coefficients."""
     coefficients = _coefficients(y)
     total = (coefficients**2).reshape(len(y), -1).sum(1)
-    inside = coefficients[(slice(None), slice(None), *np.ix_(*kept))]
+    inside = coefficients
+    for axis, numbers in enumerate(kept):
+        inside = inside.take(numbers, axis=2 + axis)
     lost = total - (inside**2).reshape(len(y), -1).sum(1)
     return float(np.sqrt(np.maximum(lost, 0.0) / np.maximum(total, 1e-300)).mean())
 

@@ -22,6 +22,8 @@ class OnCoefficients(nn.Module):
     one function on two grids are.
     """
 
+    grid: Tensor
+
     def __init__(self, channels: tuple[int, int], shape: Sequence[int], kept: Kept) -> None:
         super().__init__()
         self.channels, self.shape, self.kept = channels, tuple(shape), kept

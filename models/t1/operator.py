@@ -9,6 +9,7 @@ from typing import Protocol, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -113,19 +114,23 @@ class Operator(nn.Module):
             parts = [self(batch.to(device)).cpu() for batch in batches]
         return torch.cat(parts).numpy()
 
-    def roll_out(self, u: Array, steps: int) -> NDArray[np.float32]:
-        """Feeds outputs back as inputs: (n, C_in, *grid) -> (n, steps, C_out, *grid).
 
-        The inputs are one or several frames of the outputs' channels, the oldest first.
-        """
-        seen, new = self.channels
-        if seen % new:
-            raise ValueError(f"a roll-out reads whole frames: {seen} inputs, {new} outputs")
-        frames = []
-        for _ in range(steps):
-            frames.append(self.predict(u))
-            u = np.concatenate([u[:, new:], frames[-1]], 1)
-        return np.stack(frames, 1)
+def to_bytes(operator: Operator) -> bytes:
+    """Scales and weights as safetensors."""
+    return save({name: part.contiguous() for name, part in operator.state_dict().items()})
+
+
+def from_bytes(
+    weights: bytes,
+    config: ModelConfig,
+    channels: tuple[int, int],
+    shape: Sequence[int],
+    kept: Kept,
+) -> Operator:
+    """The operator whose weights these are, ready to predict."""
+    operator = Operator(config, channels, shape, kept)
+    operator.load_state_dict(load(weights))
+    return operator.eval()
 
 
 def build_network(
@@ -152,7 +157,12 @@ def build_network(
 
 
 def choose_modes(config: ModelConfig, u: Array, y: Array) -> Kept:
-    """The coefficients that this config keeps, by its rule and from train fields alone."""
+    """The coefficients that this config keeps, by its rule and from train fields alone.
+
+    Empty for networks on the grid. Raises ValueError when the grid has fewer.
+    """
+    if config.model in ("fno", "unet"):
+        return ()
     counts = [config.modes] * (y.ndim - 2)
     match config.selection:
         case "lowest":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ class UNet(nn.Module):
         super().__init__()
         ins = [channels[0], *widths[:-1]]
         self.down = nn.ModuleList(_block(i, o) for i, o in zip(ins, widths, strict=True))
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))[::-1]
+        pairs = list(pairwise(widths))[::-1]
         self.up = nn.ModuleList(_block(low + high, high) for high, low in pairs)
         self.project = nn.Conv2d(widths[0], channels[1], 1)
 
