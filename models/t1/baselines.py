@@ -72,8 +72,8 @@ class Ridge:
 
     def predict(self, u: Array) -> NDArray[np.floating]:
         low = self._apply(u, self.weights).reshape(len(u), self.channels, *self.modes)
-        whole = np.zeros((len(u), self.channels, *u.shape[2:]))
-        whole[(..., *(slice(m) for m in self.modes))] = low
+        rest = [(0, n - m) for n, m in zip(u.shape[2:], self.modes, strict=True)]
+        whole = np.pad(low, [(0, 0), (0, 0), *rest])
         return idctn(whole, axes=range(2, u.ndim), norm="ortho")
 
     def _apply(self, u: Array, weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -82,7 +82,9 @@ class Ridge:
     def _low(self, fields: Array) -> NDArray[np.float64]:
         axes = range(2, fields.ndim)
         coefficients = dctn(np.asarray(fields, np.float64), axes=axes, norm="ortho")
-        return coefficients[(..., *(slice(m) for m in self.modes))].reshape(len(fields), -1)
+        for axis, m in enumerate(self.modes):
+            coefficients = coefficients.take(range(m), axis=2 + axis)
+        return coefficients.reshape(len(fields), -1)
 
 
 def roll_out(predictor: Predictor, u: Array, frames: int) -> NDArray[np.floating]:
