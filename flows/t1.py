@@ -60,7 +60,7 @@ class T1Config(BaseModel, frozen=True, extra="forbid"):
     problems: tuple[ProblemConfig, ...] = Field(
         default=(
             ProblemConfig(
-                source=NavierStokesConfig(final_time=10.0, dt=0.1, modes=10),
+                source=NavierStokesConfig(final_time=10.0, dt=0.05, modes=10),
                 resolution=32,
                 train=256,
                 validation=32,
@@ -69,7 +69,7 @@ class T1Config(BaseModel, frozen=True, extra="forbid"):
                 finer_test=16,
                 models=(
                     ModelConfig(modes=16, width=24, layers=3),
-                    ModelConfig(model="fno", modes=12, width=16, layers=3),
+                    ModelConfig(model="fno", modes=12, width=16, layers=3, hidden=32),
                 ),
                 fit=TrainConfig(seconds=8.0, learning_rate=5e-3, shifts=8),
             ),
@@ -87,34 +87,34 @@ class T1Config(BaseModel, frozen=True, extra="forbid"):
 
 _PEERS = (
     ModelConfig(modes=16, width=32, layers=4),
-    ModelConfig(model="fno", modes=12, width=16, layers=4),
+    ModelConfig(model="fno", modes=12, width=16, layers=4, hidden=32),
 )
 _SMALL = (
     ModelConfig(modes=16, width=32, layers=4),
-    ModelConfig(model="fno", modes=8, width=32, layers=4),
+    ModelConfig(model="fno", modes=8, width=32, layers=4, hidden=64),
 )
 _FILES = (
     ProblemConfig(
         source=FilesConfig(pde="darcy", folder=""),
         resolution=16, train=900, validation=100, test=50, finer=32, finer_test=50, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=40.0), seeds=(0, 1, 2),
+        models=_SMALL, fit=TrainConfig(seconds=20.0), seeds=(0, 1, 2),
     ),
     ProblemConfig(
         source=FilesConfig(pde="burgers", folder=""),
         resolution=16, train=700, validation=100, test=400, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=20.0), seeds=(0, 1, 2),
+        models=_SMALL, fit=TrainConfig(seconds=8.0), seeds=(0, 1, 2),
     ),
     ProblemConfig(
         source=FilesConfig(pde="burgers_rollout", folder=""),
         resolution=16, train=700, validation=100, test=400, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=20.0), seeds=(0, 1, 2),
+        models=_SMALL, fit=TrainConfig(seconds=8.0), seeds=(0, 1, 2),
     ),
 )  # fmt: skip
 _VARIANTS = (
     ModelConfig(modes=24, width=24, layers=4),
     ModelConfig(model="t1_plus", modes=24, width=24, layers=2),
     ModelConfig(model="t1_u", modes=24, width=24, layers=3),
-    ModelConfig(model="fno", modes=12, width=16, layers=4),
+    ModelConfig(model="fno", modes=12, width=16, layers=4, hidden=32),
     ModelConfig(model="unet", modes=1, width=12, layers=4),
 )
 
@@ -124,16 +124,17 @@ PROFILES = {
         problems=(
             ProblemConfig(
                 finer=128,
+                finer_test=16,
                 models=_PEERS,
-                fit=TrainConfig(seconds=120.0, learning_rate=5e-3, shifts=8),
+                fit=TrainConfig(seconds=60.0, learning_rate=5e-3, shifts=8),
                 seeds=(0, 1, 2),
             ),
             ProblemConfig(
-                source=AirfoilConfig(), train=400, models=_VARIANTS, fit=TrainConfig(seconds=60.0)
+                source=AirfoilConfig(), train=400, models=_VARIANTS, fit=TrainConfig(seconds=30.0)
             ),
             ProblemConfig(
                 source=SmokeConfig(), train=64, validation=16, test=32, models=_VARIANTS,
-                fit=TrainConfig(seconds=60.0),
+                fit=TrainConfig(seconds=30.0),
             ),
         ),
         files=_FILES,

@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from data.synthetic.samples import Part, Samples
 
+_BATCH = 8  # fields at once: what one processor core keeps in its cache
+
 
 class NavierStokesConfig(BaseModel, frozen=True, extra="forbid"):
     """The law: forced two-dimensional flow on the unit torus from random initial vorticity."""
@@ -74,21 +76,27 @@ def navier_stokes_samples(config: NavierStokesConfig, part: Part) -> Samples:
         device=config.device,
     )
     started = time.perf_counter()
-    solution = solver.solve(start, config.final_time)
+    parts = [
+        solver.solve(start[i : i + _BATCH], config.final_time) for i in range(0, part.count, _BATCH)
+    ]
+    vorticity, cfl, failed_at = (
+        np.concatenate([getattr(one, name) for one in parts])
+        for name in ("vorticity", "cfl", "failed_at")
+    )
     milliseconds = 1e3 * (time.perf_counter() - started) / part.count
-    sound = np.isnan(solution.failed_at)
+    sound = np.isnan(failed_at)
     failed = tuple(
         (
             part.first + int(i),
-            f"diverged at t = {solution.failed_at[i]:g} of {config.final_time:g}: CFL number "
-            f"{solution.cfl[i]:.3g} at dt = {config.dt:g}; take a smaller dt",
+            f"diverged at t = {failed_at[i]:g} of {config.final_time:g}: CFL number "
+            f"{cfl[i]:.3g} at dt = {config.dt:g}; take a smaller dt",
         )
         for i in np.flatnonzero(~sound)
     )
     return Samples(
         number=[part.first + int(i) for i in np.flatnonzero(sound)],
         u=resampled(start[sound], stored)[:, None],
-        y=resampled(solution.vorticity[sound], stored)[:, None, None],
+        y=resampled(vorticity[sound], stored)[:, None, None],
         solver=f"ifrk4 {'float64' if config.double else 'float32'} {shape[0]}x{shape[1]}",
         solver_ms=milliseconds,
         failed=failed,
