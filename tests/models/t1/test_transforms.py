@@ -74,7 +74,7 @@ def test_coefficients_of_a_function_grow_with_the_square_root_of_the_points():
 
 
 def test_modes_beyond_the_grid_and_other_grids_are_refused():
-    with pytest.raises(ValueError, match="axis 1 has 8 points.*modes up to 9 do not fit"):
+    with pytest.raises(ValueError, match=r"axis 1 has 8 points.*modes up to 9 do not fit"):
         Transform((16, 8), [range(9), range(9)])
     with pytest.raises(ValueError, match="8 x 8 grid expected, the field has 8 x 9"):
         Transform((8, 8), [range(2), range(2)])(torch.zeros(1, 1, 8, 9))
