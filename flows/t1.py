@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 from data.datasets.pde import FilesConfig, file_digest
 from data.lake import TableRef
 from data.synthetic.airfoil import AirfoilConfig
+from data.synthetic.films import SmokeConfig
 from data.synthetic.samples import Part
-from data.synthetic.smoke import SmokeConfig
 from data.synthetic.vorticity import NavierStokesConfig
 from models.t1.config import ModelConfig, TrainConfig
 from tasks.pipeline import pipeline

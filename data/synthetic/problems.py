@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from data.synthetic.airfoil import AirfoilConfig, airfoil_samples
+from data.synthetic.films import SmokeConfig, smoke_samples
 from data.synthetic.samples import Part, Samples
-from data.synthetic.smoke import SmokeConfig, smoke_samples
 from data.synthetic.vorticity import NavierStokesConfig, navier_stokes_samples
 
 Law = Annotated[NavierStokesConfig | AirfoilConfig | SmokeConfig, Field(discriminator="pde")]

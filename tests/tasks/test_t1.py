@@ -7,8 +7,8 @@ import pytest
 from data.lake import Lake
 from data.lake.catalog import Catalog
 from data.lake.tables import CONTRACTS
+from data.synthetic.films import SmokeConfig
 from data.synthetic.samples import Part
-from data.synthetic.smoke import SmokeConfig
 from data.synthetic.vorticity import NavierStokesConfig
 from models.t1.config import ModelConfig, TrainConfig
 from tasks import produces

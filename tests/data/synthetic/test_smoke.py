@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from data.synthetic.films import SmokeConfig, smoke_samples
 from data.synthetic.navier_stokes import grid_points
 from data.synthetic.samples import Part
-from data.synthetic.smoke import Smoke, SmokeConfig, puffs, smoke_samples
+from data.synthetic.smoke import Smoke, puffs
 
 
 def test_layers_stay_at_rest_and_only_diffuse():
