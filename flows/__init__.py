@@ -8,5 +8,6 @@ FLOWS = {
     "evaporate": "documents -> extraction functions -> tables",
     "tart": "synthetic logistic tasks -> reasoning module -> few-shot scores",
     "spacetime": "time series -> companion state-space forecasts -> scores",
+    "t1": "simulated flows -> operators on one transform, beside FNO -> scores",
     "helm": "the latest scores of all systems -> cells -> mean win rates",
 }

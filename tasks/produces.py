@@ -17,6 +17,8 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from prefect.client.schemas.objects import TaskRun
     from prefect.futures import PrefectFuture
+
+_working_on: ContextVar[tuple[Lake, str] | None] = ContextVar("working_on", default=None)
 
 log = logging.getLogger(__name__)
 
@@ -142,8 +146,12 @@ class Step:
     def _compute(
         self, lake: Lake, made_by: Recipe, arguments: Mapping[str, Any], started: float
     ) -> TableRef:
-        rows = self.fn(**arguments)
-        return lake.publish(
+        token = _working_on.set((lake, made_by.digest))
+        try:
+            rows = self.fn(**arguments)
+        finally:
+            _working_on.reset(token)
+        ref = lake.publish(
             self.contract,
             rows,
             recipe=made_by.digest,
@@ -154,9 +162,18 @@ class Step:
             code=code_version(),
             started=started,
         )
+        lake.clear_scratch(made_by.digest)
+        return ref
 
     def _say_waiting(self) -> None:
         log.info("%s: another run is computing this very table; waiting", self.contract.table)
+
+
+def scratch() -> Path | None:
+    """Folder for the unfinished work of the step that is running: a run that takes the same recipe
+    up after a kill finds it as it was. None outside of a run, as in `step.fn`."""
+    working = _working_on.get()
+    return None if working is None else working[0].scratch(working[1])
 
 
 def is_passing_io_failure(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:

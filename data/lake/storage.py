@@ -9,6 +9,7 @@ record, one conditional PUT, is what makes them exist.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
 TEMPORARY = ".tmp-"
+SCRATCH = ".scratch"
 _LOCK_POLL_SECONDS = 0.2
 
 
@@ -62,6 +64,9 @@ class Storage(Protocol):
 
     def lock(self, name: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """Only one holder per name at a time; `waiting` is called once if it is held."""
+
+    def scratch(self, name: str) -> Path:
+        """A local folder for unfinished work, the same for the same name; made if missing."""
 
     def check_writable(self) -> None:
         """Raises UnwritableError now rather than after an hour's work."""
@@ -154,6 +159,11 @@ class LocalStorage:
                 time.sleep(_LOCK_POLL_SECONDS)
             yield
 
+    def scratch(self, name: str) -> Path:
+        folder = self.root / SCRATCH / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def check_writable(self) -> None:
         # A full disk still grants an empty file, so the probe holds a block.
         probe = f"{TEMPORARY}{uuid.uuid4().hex}"
@@ -233,6 +243,13 @@ class ObjectStorage:
     def lock(self, name: str, waiting: Callable[[], None]) -> Iterator[None]:
         """No lock: two runs may compute one recipe twice here, and either snapshot is right."""
         yield
+
+    def scratch(self, name: str) -> Path:
+        """On this machine: work goes on only where it was begun."""
+        place = hashlib.sha256(self.url.encode()).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir()) / f"headwater{SCRATCH}-{place}" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def check_writable(self) -> None:
         probe = f"{TEMPORARY}{uuid.uuid4().hex}"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.lake.contract import Contract
 from data.lake.errors import DamagedError, LakeError, unwritable
-from data.lake.storage import TEMPORARY, LocalStorage, open_storage
+from data.lake.storage import SCRATCH, TEMPORARY, LocalStorage, open_storage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -171,6 +171,16 @@ class Lake:
         """One holder per name at a time on a local lake (see Storage.lock)."""
         return self.storage.lock(name, waiting)
 
+    def scratch(self, recipe: str) -> Path:
+        """A folder for the unfinished work on a recipe, found again by whoever takes it up.
+
+        Use it under the recipe's lock; `clear_scratch` when the work is published.
+        """
+        return self.storage.scratch(recipe[:12])
+
+    def clear_scratch(self, recipe: str) -> None:
+        shutil.rmtree(self.storage.scratch(recipe[:12]), ignore_errors=True)
+
     def check_writable(self) -> None:
         self.storage.check_writable()
         self._write_format()
@@ -258,8 +268,10 @@ class Lake:
                 yield commit, self.damage(commit)
 
     def orphans(self, older_than_hours: float) -> list[str]:
-        """What killed runs left behind: staged folders, snapshots and records without a commit."""
+        """What killed runs left behind: staged folders, unfinished work, snapshots and records
+        without a commit."""
         found = [n for n in self.storage.names("") if n.startswith(TEMPORARY)]
+        found += [f"{SCRATCH}/{n}" for n in self.storage.names(SCRATCH)]
         for table in self.storage.names(""):
             if table.startswith((".", "_")):
                 continue

@@ -24,6 +24,7 @@ SECTIONS = {
     "extraction": "extraction_scores",
     "few-shot-classification": "tart_scores",
     "forecasting": "forecast_scores",
+    "operators": "operator_scores",
     "comparison": "helm_win_rates",
     "lineage": "lineage",
     "quality": "quality",
@@ -139,6 +140,54 @@ def forecast_score_rows() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def operator_key(model: str, seed: int) -> dict[str, Any]:
+    size = 0 if model == HOSTILE else 4
+    return {"dataset": HOSTILE, "resolution": 8, "model": model, "modes": size, "width": size,
+            "layers": size, "seed": seed}  # fmt: skip
+
+
+def operator_score_rows() -> list[dict[str, Any]]:
+    errors = {"t1": 0.02, "fno": 0.04, HOSTILE: 0.5}
+    return [
+        operator_key(model, seed) | {
+            "pde": "p", "viscosity": None, "trained_resolution": 8, "n_test": 5, "frames": 1,
+            "relative_l2": error, "last_frame_l2": error, "truncation_floor": None,
+            "parameters": 3, "train_seconds": None, "inference_ms": 0.1, "solver_ms": None,
+            "break_even_solves": None,
+        }
+        for model, error in errors.items() for seed in (0, 1)
+    ]  # fmt: skip
+
+
+def operator_rows() -> list[dict[str, Any]]:
+    return [
+        operator_key(model, 0) | {
+            "train_samples": 4, "parameters": 3, "steps": 9, "train_seconds": 1.0,
+            "validation_l2": 0.1, "look_seconds": [0.5, 1.0], "train_course": [0.5, 0.1],
+            "validation_course": [0.6, 0.1], "kept": "[]", "config": HOSTILE, "weights": b"x",
+        }
+        for model in ("fno",)
+    ]  # fmt: skip
+
+
+def spectrum_rows() -> list[dict[str, Any]]:
+    return [
+        operator_key(model, 0) | {"mode": mode, "error": 0.1 / (1 + mode), "truth": 1.0}
+        for model in ("t1", HOSTILE) for mode in range(8)
+    ]  # fmt: skip
+
+
+def field_rows() -> list[dict[str, Any]]:
+    y = [float(i) for i in range(64)]
+    return [
+        operator_key(model, 0) | {
+            "sample": 3, "rank": 0.5, "relative_l2": 0.1, "grid": [8, 8], "u": y, "y": y,
+            "yhat": y[::-1],
+        }
+        for model in ("t1", "fno")
+    ]  # fmt: skip
+
+
 def win_rows() -> list[dict[str, Any]]:
     rates = {"tart": (0.5, 0.2, 0.8), "bayes": (1.0, 1.0, 1.0), HOSTILE: (None, None, None)}
     return [
@@ -170,6 +219,10 @@ def filled(lake: Lake) -> Lake:
     training = publish(lake, "tart_training", training_rows())
     publish(lake, "forecast_scores", forecast_score_rows())
     publish(lake, "forecasts", forecast_rows())
+    publish(lake, "operator_scores", operator_score_rows())
+    publish(lake, "operators", operator_rows())
+    publish(lake, "operator_spectra", spectrum_rows())
+    publish(lake, "operator_fields", field_rows())
     publish(lake, "helm_win_rates", win_rows())
     publish(lake, "helm_cells", cell_rows())
     edges = [
@@ -222,7 +275,7 @@ def test_empty_lake_says_what_fills_each_section(tmp_path: Path) -> None:
     assert_self_contained(text)
     page = Page(text)
     assert set(SECTIONS) <= set(page.values("id"))
-    for command in ("lab", "evaporate", "tart", "spacetime"):
+    for command in ("lab", "evaporate", "tart", "spacetime", "t1"):
         assert f"headwater run {command}" in page.text
     assert "Nothing has been set aside" in page.text
 
@@ -239,12 +292,14 @@ def test_every_section_shows_its_rows(full: tuple[Lake, str]) -> None:
         "TART's accuracy is on average 0.300 lower than logistic regression's",
         "SpaceTime loses to ridge, a baseline: its error is 100.0 % higher",
         "2.00e-05 against 1.00e-05",
+        "T1 beats every other model and baseline, the best of them fno (relative L2 0.0200",
+        "t1, error 0.100",
         "1 check of 2 failed",
         "1 input set aside",
         "snapshot is gone",
     ):
         assert told in page.text, told
-    assert full[1].count('<svg class="plot"') == 2 + 2 + 4
+    assert full[1].count('<svg class="plot"') == 2 + 2 + 4 + 2
 
 
 def test_hostile_values_stay_text(full: tuple[Lake, str]) -> None:
@@ -273,6 +328,7 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
             "tart_scores": tart_rows,
             "forecast_scores": forecast_score_rows,
             "helm_win_rates": win_rows,
+            "operator_scores": operator_score_rows,
             "lineage": lambda: [{"run_id": "run-0001", "table_name": "t", "snapshot": "s",
                                  "input_table": None, "input_snapshot": None}],
             "quality": lambda: [quality_row("has rows", 0)],

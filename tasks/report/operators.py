@@ -1,0 +1,232 @@
+"""Section on solution operators: errors beside FNO's and the baselines', by mode, and in pictures.
+
+Fields are drawn as inline SVG images of coloured cells, so that the page stays one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from data.lake.catalog import Catalog
+from tasks.report.fields import field_image, scale_bar
+from tasks.report.page import (
+    NOTHING,
+    Cell,
+    Column,
+    Html,
+    Verdict,
+    counted,
+    error_size,
+    figure,
+    figures,
+    note,
+    number,
+    seconds,
+    short,
+    table,
+)
+from tasks.report.plots import TRUTH, Line, chart, legend
+from tasks.report.reading import Block, Found, Row, Section, filled_by
+
+_OURS = "t1"
+_MODELS = (_OURS, "fno", "t1_plus", "t1_u", "unet", "ridge", "mean_field", "persistence")
+_CASE = ("dataset", "trained_resolution", "resolution")
+_MOST_DRAWN = 3  # data sets
+
+# Seeds are averaged; spread is the distance of the worst seed from the best.
+_SCORES = """
+SELECT dataset, trained_resolution, resolution, model, modes, width, layers,
+    round(avg(relative_l2), 9) AS error, min(relative_l2) AS low, max(relative_l2) AS high,
+    count(*) AS seeds, max(truncation_floor) AS floor, max(parameters) AS parameters,
+    round(avg(train_seconds), 3) AS train_seconds, round(avg(inference_ms), 6) AS inference_ms,
+    round(avg(solver_ms), 3) AS solver_ms, round(avg(break_even_solves), 0) AS break_even,
+    max(n_test) AS n_test, max(frames) AS frames
+FROM operator_scores GROUP BY ALL
+ORDER BY dataset, trained_resolution, resolution, error, model, modes, width, layers
+"""
+_BY_MODE = """
+SELECT dataset, resolution, model, modes, width, layers, mode,
+    round(avg(error), 9) AS error, round(avg(truth), 9) AS truth
+FROM operator_spectra GROUP BY ALL ORDER BY ALL
+"""
+_COURSES = """
+SELECT dataset, model, modes, width, layers, seed, look_seconds, validation_course
+FROM operators WHERE seed = 0 ORDER BY ALL
+"""
+_FIELDS = """
+SELECT * FROM operator_fields WHERE len(grid) = 2 ORDER BY dataset, resolution, rank, model
+"""
+
+
+def operator_scores(catalog: Catalog) -> Found | None:
+    """A table of errors and costs for every data set and grid."""
+    found = catalog.rows(_SCORES)
+    if not found:
+        return None
+    told: list[Verdict] = []
+    listing: list[list[object]] = []
+    for case in dict.fromkeys(tuple(r[key] for key in _CASE) for r in found):
+        here = [r for r in found if tuple(r[key] for key in _CASE) == case]
+        told += _verdict(here)
+        listing += [_score_row(row, here) for row in here]
+    numeric = (
+        "relative L2", "range over seeds", "floor", "parameters", "fit", "a prediction", "a solve",
+        "pays after", "tests",
+    )  # fmt: skip
+    columns = [Column("model"), *(Column(name, True) for name in numeric), Column("data, grid")]
+    caption = (
+        "Mean over test samples of ||prediction - truth|| / ||truth||; lower is better, best in "
+        "bold; means over seeds. Floor: the least error possible with the coefficients kept. Pays "
+        "after: solves until making the data, the fit and predictions cost less than solving."
+    )
+    return Found(told, [table(columns, listing), note(caption)])
+
+
+def _score_row(row: Row, case: Sequence[Row]) -> list[object]:
+    best = min(r["error"] for r in case)
+    spread = (
+        f"{error_size(row['low'])} to {error_size(row['high'])}" if row["seeds"] > 1 else NOTHING
+    )
+    size = f" m={row['modes']} W={row['width']} layers={row['layers']}" if row["width"] else ""
+    grids = str(row["resolution"])
+    if row["resolution"] != row["trained_resolution"]:
+        grids = f"{grids}, trained on {row['trained_resolution']}"
+    return [
+        Cell(f"{row['model']}{size}", "ours" if row["model"] == _OURS else ""),
+        Cell(error_size(row["error"]), "best" if row["error"] == best else ""),
+        spread, error_size(row["floor"]), f"{row['parameters']:,}", seconds(row["train_seconds"]),
+        _milliseconds(row["inference_ms"]), _milliseconds(row["solver_ms"]),
+        number(row["break_even"], 0), f"{row['n_test']:,}",
+        Cell(f"{short(row['dataset'], 60)}, {grids}", "whole"),
+    ]  # fmt: skip
+
+
+def _milliseconds(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.3g} ms"
+
+
+def _verdict(case: Sequence[Row]) -> list[Verdict]:
+    """T1 against the best of all others; level when that lies within the range of its seeds."""
+    ours = min((r for r in case if r["model"] == _OURS), key=lambda r: r["error"], default=None)
+    rivals = [row for row in case if not row["model"].startswith(_OURS)]
+    if ours is None or not rivals:
+        return []
+    best = min(rivals, key=lambda row: (row["error"], row["model"]))
+    where = f"{short(ours['dataset'], 60)}, grid {ours['resolution']}"
+    if ours["resolution"] != ours["trained_resolution"]:
+        where += f" after training on {ours['trained_resolution']}"
+    name = short(best["model"], 40)
+    compared = f"relative L2 {error_size(ours['error'])} against {error_size(best['error'])}"
+    if ours["low"] <= best["error"] <= ours["high"]:
+        kind, words = "level", f"is level with {name} within the range of its seeds"
+    elif ours["error"] < best["error"]:
+        kind, words = "ahead", f"beats every other model and baseline, the best of them {name}"
+    else:
+        kind, words = "behind", f"loses to {name}"
+    over = counted(ours["seeds"], "seed")
+    return [Verdict(kind, f"Operators on {where}: T1 {words} ({compared}, mean over {over}).")]
+
+
+def operators(catalog: Catalog) -> Found | None:
+    """Validation error over the time of the fit, first seed of every operator."""
+    found = catalog.rows(_COURSES)
+    if not found:
+        return None
+    drawn = []
+    for dataset in list(dict.fromkeys(row["dataset"] for row in found))[:_MOST_DRAWN]:
+        lines = [
+            Line(short(row["model"], 40), row["look_seconds"], row["validation_course"],
+                 _place(row["model"]), bold=row["model"] == _OURS)
+            for row in found if row["dataset"] == dataset
+        ]  # fmt: skip
+        says = "validation error over the time of the fit"
+        drawing = chart(lines, x="time of the fit [s]", y="relative L2, validation", says=says)
+        drawn.append(figure(drawing, short(dataset, 60)))
+    key = [Line(m, [], [], _place(m), bold=m == _OURS) for m in _known(found)]
+    return Found([], [legend(key), figures(*drawn)])
+
+
+def operator_spectra(catalog: Catalog) -> Found | None:
+    """Error by DCT mode, beside the size of the truth there."""
+    found = catalog.rows(_BY_MODE)
+    if not found:
+        return None
+    drawn = []
+    for dataset in list(dict.fromkeys(row["dataset"] for row in found))[:_MOST_DRAWN]:
+        here = [row for row in found if row["dataset"] == dataset]
+        lines = [
+            _mode_line(model, [r for r in here if r["model"] == model], "error")
+            for model in reversed(_known(here))
+        ]
+        first = [row for row in here if row["model"] == here[0]["model"]]
+        truth = _mode_line("truth", first, "truth")._replace(colour=TRUTH)
+        drawn.append(figure(
+            chart([truth, *lines], x="DCT mode (the larger of both axes)",
+                  y="root mean square", says="error by mode"),
+            short(dataset, 60),
+        ))  # fmt: skip
+    key = [Line("truth", [], [], TRUTH, bold=True)]
+    key += [Line(m, [], [], _place(m), bold=m == _OURS) for m in _known(found)]
+    caption = (
+        "Size of the error in the coefficients of each number, on the grid trained on, mean over "
+        "seeds; where it reaches the truth's own size a model knows nothing of that mode."
+    )
+    return Found([], [legend(key), figures(*drawn), note(caption)])
+
+
+def _mode_line(model: str, found: Sequence[Row], value: str) -> Line:
+    shown = [row for row in found if row[value] > 0]
+    modes, values = [row["mode"] for row in shown], [row[value] for row in shown]
+    return Line(short(model, 40), modes, values, _place(model), bold=model == _OURS)
+
+
+def operator_fields(catalog: Catalog) -> Found | None:
+    """The median test sample of each data set: input, truth, predictions and their errors."""
+    found = [row for row in catalog.rows(_FIELDS) if row["rank"] == 0.5]
+    if not found:
+        return None
+    parts: list[Html] = []
+    for dataset in list(dict.fromkeys(row["dataset"] for row in found))[:_MOST_DRAWN]:
+        here = [row for row in found if row["dataset"] == dataset]
+        ours = next((row for row in here if row["model"] == _OURS), here[0])
+        limit = max(map(abs, ours["y"])) or 1.0
+        own = max(map(abs, ours["u"])) or 1.0
+        drawn = [
+            figure(field_image(ours["u"], ours["grid"], own, "input"), "Input"),
+            figure(field_image(ours["y"], ours["grid"], limit, "truth"), "Truth"),
+        ]
+        for row in (r for model in (_OURS, "fno") for r in here if r["model"] == model):
+            error = [a - b for a, b in zip(row["yhat"], row["y"], strict=True)]
+            drawn += [
+                figure(field_image(row["yhat"], row["grid"], limit, "prediction"),
+                       f"{row['model']}, error {error_size(row['relative_l2'])}"),
+                figure(field_image(error, row["grid"], limit, "error"), f"{row['model']} - truth"),
+            ]  # fmt: skip
+        caption = (
+            f"{short(dataset, 60)}: of the test samples ordered by the first operator's error the "
+            f"middle one, sample {ours['sample']}; colours reach from {-limit:.3g} to {limit:.3g}, "
+            f"the input's to {own:.3g}."
+        )
+        parts += [figures(*drawn), note(caption)]
+    return Found([], [scale_bar(), *parts])
+
+
+def _known(found: Sequence[Row]) -> list[str]:
+    return sorted({row["model"] for row in found}, key=lambda model: (_place(model), model))
+
+
+def _place(model: str) -> int:
+    """Known models keep their colour; others follow them."""
+    return _MODELS.index(model) if model in _MODELS else len(_MODELS)
+
+
+OPERATORS = Section(
+    "Operators",
+    "T1: solution operators of equations learnt with one transform, beside FNO and baselines.",
+    [
+        Block("operator_scores", operator_scores, filled_by("t1")),
+        Block("operators", operators, filled_by("t1")),
+        Block("operator_spectra", operator_spectra, filled_by("t1")),
+        Block("operator_fields", operator_fields, filled_by("t1")),
+    ],
+)
