@@ -158,7 +158,9 @@ def latest(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[C
     """The snapshots a table's plain view shows: the newest for each partition value."""
     if contract is None or not contract.partition:
         return list(commits[-1:])
-    return list({tuple(c.partition.items()): c for c in commits}.values())
+    # Snapshots from before the table had partitions would show the same rows a second time.
+    whole = [c for c in commits if set(c.partition) >= set(contract.partition)]
+    return list({tuple(c.partition.items()): c for c in whole}.values())
 
 
 def _create_views(
