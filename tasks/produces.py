@@ -47,8 +47,8 @@ _LASTING = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryErr
 
 def produces(
     table: str, *, version: int, contract: type[Contract] | None = None
-) -> Callable[[Callable[..., pa.Table]], Step]:
-    """Makes a function the step that produces `table`.
+) -> Callable[[Callable[..., pa.Table | pa.RecordBatchReader]], Step]:
+    """Makes a function the step that produces `table`; what it returns may come in batches.
 
     version: raise it when the meaning of the rows changes in a way the code does not show.
     contract: of a table whose columns are only known at run time; the catalogue's otherwise.
@@ -60,7 +60,10 @@ class Step:
     """A function that makes one table, with recipe, cache, publication and lineage around it."""
 
     def __init__(
-        self, function: Callable[..., pa.Table], contract: type[Contract], version: int
+        self,
+        function: Callable[..., pa.Table | pa.RecordBatchReader],
+        contract: type[Contract],
+        version: int,
     ) -> None:
         functools.update_wrapper(self, function)
         self.fn = function

@@ -117,11 +117,14 @@ class Catalog:
             raise QueryError(f"only reading is allowed here, not {kind.name}: start with SELECT")
 
 
-def run_sql(statement: str, tables: Mapping[str, TableRef]) -> pa.Table:
-    """The rows of a step's SQL over exactly the snapshots given, under the names given."""
+def run_sql(statement: str, tables: Mapping[str, TableRef | pa.Table]) -> pa.Table:
+    """The rows of a step's SQL over exactly the snapshots (or rows) given, under their names."""
     connection = duckdb.connect(config={"python_enable_replacements": "false"})
     try:
         for name, ref in tables.items():
+            if not isinstance(ref, TableRef):
+                connection.register(name, ref)
+                continue
             lake = Lake(ref.lake)
             _use_files_of(lake, connection)
             columns = [(n, _quoted(n)) for n in lake.commit_of(ref).schema]

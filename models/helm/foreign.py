@@ -41,11 +41,12 @@ def read_lm_eval(path: Path) -> Foreign:
         raise BrokenError("no object with an object results", 0)
     model = _lm_eval_model(whole)
     found = Foreign([], [], [], [], [])
+    date = path.stem.removeprefix("results").removeprefix("_")
     for index, (task, values) in enumerate(whole["results"].items()):
         if not isinstance(values, dict):
             found.unusable.append(Unusable(index, f"task {task}: results are no object"))
             continue
-        name = f"{task}:model={model}"
+        name = _run_name(task, path, date)
         options = _mapping(_mapping(whole.get("configs")).get(task))
         count = _lm_eval_count(whole, task)
         trained = _mapping(whole.get("n-shot")).get(task, options.get("num_fewshot"))
@@ -63,12 +64,9 @@ def read_lm_eval(path: Path) -> Foreign:
 
 
 def read_lm_eval_samples(path: Path) -> Foreign:
-    """A samples_<task>_<date>.jsonl: instance stats and predictions of its task's run.
-
-    The file does not name its model; its folder does, as lm-eval lays them out.
-    """
-    task = path.name.removeprefix("samples_").removesuffix(".jsonl").rsplit("_", 1)[0]
-    name = f"{task}:model={path.parent.name.replace('__', '_')}"
+    """A samples_<task>_<date>.jsonl: instance stats and predictions of its task's run."""
+    task, _, date = path.stem.removeprefix("samples_").rpartition("_")
+    name = _run_name(task, path, date)
     found = Foreign([], [], [], [], [])
     offset = 0
     with path.open("rb") as file:
@@ -91,7 +89,7 @@ def read_inspect(path: Path) -> Foreign:
     if not isinstance(spec, dict):
         raise BrokenError("no object with an object eval", 0)
     task, model = str(spec.get("task", path.stem)), str(spec.get("model", "unknown"))
-    name = f"{task}:model={model}".replace("/", "_")
+    name = _run_name(task, path, path.stem)
     found = Foreign([], [], [], [], [])
     solver = _mapping(header.get("plan"))
     found.runs.append((name, _run("inspect", name, task, model, "chat", {"plan": solver}, 0)))
@@ -106,6 +104,11 @@ def read_inspect(path: Path) -> Foreign:
             if _is_number(number) and metric != "stderr":
                 found.stats.append((name, _stat(metric, float(number), len(samples) or 1, None)))
     return found
+
+
+def _run_name(task: str, path: Path, date: str) -> str:
+    """The same for a task's results and its samples, which lie in one folder and share a date."""
+    return f"{task}:{path.parent.name}@{date}".replace("/", "_")
 
 
 def _lm_eval_model(whole: Mapping[str, Any]) -> str:

@@ -34,6 +34,7 @@ PREDICTION_FIELDS = (
 )  # fmt: skip
 
 _UNPERTURBED: Row = (None, False, False, None, None)
+_NEITHER = {"robustness": False, "fairness": False}
 _LARGEST = 1 << 53  # counts beyond it are no counts, and floats no longer tell them apart
 
 
@@ -44,7 +45,7 @@ class Unusable(NamedTuple):
     reason: str
 
 
-class _FormError(ValueError):
+class FormError(ValueError):
     """An entry without HELM's form."""
 
 
@@ -63,7 +64,7 @@ def run_row(spec: object) -> Row:
         "helm",
         _text(top.get("name"), "name"),
         _text(scenario.get("class_name", ""), "class_name"),
-        canonical(_object(scenario.get("args", {}), "scenario args")),
+        _json(_object(scenario.get("args", {}), "scenario args")),
         _text(adapter.get("method", ""), "method"),
         model,
         _text(adapter.get("model_deployment", model), "model_deployment"),
@@ -88,7 +89,7 @@ def stat_rows(stats: Iterable[object]) -> Iterator[Row | Unusable]:
             if mean is None and row[8]:
                 mean = row[9] / row[8]
             yield (*row, mean if mean is None else _number(mean, "mean"))
-        except _FormError as error:
+        except FormError as error:
             yield Unusable(index, str(error))
 
 
@@ -104,7 +105,7 @@ def instance_stat_rows(entries: Iterable[object]) -> Iterator[Row | Unusable]:
             )
             stats = _list(whole.get("stats"), "stats")
             rows = [key + _stat(_object(stat, "a stat"), described) for stat in stats]
-        except _FormError as error:
+        except FormError as error:
             yield Unusable(index, str(error))
         else:
             yield from rows
@@ -116,7 +117,7 @@ def prediction_rows(states: Iterable[object]) -> Iterator[Row | Unusable]:
     for index, entry in enumerate(states):
         try:
             yield _prediction(_object(entry, "a request state"), described)
-        except _FormError as error:
+        except FormError as error:
             yield Unusable(index, str(error))
 
 
@@ -132,7 +133,7 @@ class _Perturbations:
         try:
             key = orjson.dumps(value)
         except orjson.JSONEncodeError as error:
-            raise _FormError(f"a perturbation that is no plain object ({error})") from error
+            raise FormError(f"a perturbation that is no plain object ({error})") from error
         if key not in self._known:
             named = _object(value, "perturbation")
             self._known[key] = (
@@ -140,7 +141,7 @@ class _Perturbations:
                 _flag(named.get("robustness", False), "robustness"),
                 _flag(named.get("fairness", False), "fairness"),
                 _text(named.get("computed_on", "perturbed"), "computed_on"),
-                canonical(named),
+                canonical({"computed_on": "perturbed", **_NEITHER, **named}),
             )
         return self._known[key]
 
@@ -150,10 +151,14 @@ def canonical(value: object) -> str:
 
     Raises ValueError for integers beyond 64 bits and for text that is no Unicode.
     """
+    return _json(value, orjson.OPT_SORT_KEYS)
+
+
+def _json(value: object, option: int | None = None) -> str:
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        return orjson.dumps(value, option=option).decode()
     except orjson.JSONEncodeError as error:
-        raise _FormError(f"a value that no JSON writer takes ({error})") from error
+        raise FormError(f"a value that no JSON writer takes ({error})") from error
 
 
 def _stat(stat: Mapping[str, Any], described: _Perturbations) -> Row:
@@ -237,24 +242,24 @@ def _top_completion(completions: Sequence[object]) -> Mapping[str, Any]:
 
 def _object(value: object, what: str) -> Mapping[str, Any]:
     if type(value) is not dict:
-        raise _FormError(_wrong(what, "an object", value))
+        raise FormError(_wrong(what, "an object", value))
     return value
 
 
 def _list(value: object, what: str) -> list[Any]:
     if type(value) is not list:
-        raise _FormError(_wrong(what, "an array", value))
+        raise FormError(_wrong(what, "an array", value))
     return value
 
 
 def _text(value: object, what: str) -> str:
     if type(value) is not str:
-        raise _FormError(_wrong(what, "text", value))
+        raise FormError(_wrong(what, "text", value))
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise _FormError(f"{what}: half a surrogate pair, which is no Unicode text") from error
+            raise FormError(f"{what}: half a surrogate pair, which is no Unicode text") from error
     return value
 
 
@@ -264,13 +269,13 @@ def _text_or_none(value: object, what: str) -> str | None:
 
 def _count(value: object, what: str) -> int:
     if type(value) is not int or not 0 <= value < _LARGEST:
-        raise _FormError(_wrong(what, "a whole number from 0 on", value))
+        raise FormError(_wrong(what, "a whole number from 0 on", value))
     return value
 
 
 def _flag(value: object, what: str) -> bool:
     if type(value) is not bool:
-        raise _FormError(_wrong(what, "true or false", value))
+        raise FormError(_wrong(what, "true or false", value))
     return value
 
 
@@ -282,7 +287,7 @@ def _number(value: object, what: str) -> float:
             number = math.inf
         if math.isfinite(number):
             return number
-    raise _FormError(_wrong(what, "a finite number", value))
+    raise FormError(_wrong(what, "a finite number", value))
 
 
 def _number_or_none(value: object, what: str) -> float | None:

@@ -32,7 +32,7 @@ class HelmRuns(Contract, table="helm_runs", unique=("suite", "run"), partition=(
     format: str = field("who wrote it", isin=("helm", "lm-eval", "inspect"))
     spec_name: str = field("name in the run's specification")
     scenario_class: str = field("class of the scenario, or the task of another harness")
-    scenario_args: str = field("its arguments as canonical JSON")
+    scenario_args: str = field("its arguments as JSON, in the file's order")
     method: str = field("adaptation: generation, multiple_choice_joint, language_modeling, ...")
     model: str = field("name of the model")
     model_deployment: str = field("where it was asked; the model itself in runs before 2023-11")
@@ -175,8 +175,6 @@ class HelmCells(
     trials: int = field("number of scores behind the value", ge=0)
     weighted: float | None = field("mean over instances instead of over runs and trials")
     instances: int | None = field("instances behind it; null where they are not known", ge=0)
-    low: float | None = field("lower end of the 95 % bootstrap interval over instances")
-    high: float | None = field("upper end of the interval")
     runs: list[str] = field("runs behind the value")
     reason: str | None = field("why there is no value")
     row_position: int = field("order of the rows of a table", ge=0)
@@ -190,7 +188,7 @@ class HelmCells(
 class HelmWinRates(
     Contract,
     table="helm_win_rates",
-    unique=("suite", "group", "table_name", "row"),
+    unique=("suite", "group", "table_name", "row_position"),
     partition=("suite",),
 ):
     """Mean win rate of every method within its group: ties count half."""
@@ -208,9 +206,7 @@ class HelmWinRates(
     mean_score: float | None = field(
         "plain mean of the row's cells; null where columns disagree on their direction"
     )
-    tie_group: int = field(
-        "rank of the group of rows that no paired test over columns tells from its best", ge=1
-    )
+    row_position: int = field("order of the rows of the table", ge=0)
 
 
 class HelmComparisons(
@@ -236,6 +232,21 @@ class HelmComparisons(
         "two-sided sign-flip permutation test that they are alike", ge=0, le=1
     )
     separable: bool = field("p below 0.05 after Holm's correction within the table")
+
+
+class HelmTieGroups(
+    Contract,
+    table="helm_tie_groups",
+    unique=("suite", "group", "table_name", "row"),
+    partition=("suite",),
+):
+    """Rows of a table in groups that a paired test over columns does not tell apart."""
+
+    suite: str = field("suite the methods belong to")
+    group: str = field("group of scenarios")
+    table_name: str = field("metric family")
+    row: str = field("method or model")
+    tie_group: int = field("1 for the best row and those like it, then the next", ge=1)
 
 
 class HelmRecomputed(Contract, table="helm_recomputed", partition=("suite",)):

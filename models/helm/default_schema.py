@@ -1,0 +1,3 @@
+"""placeholder"""
+from models.helm.schema import Schema
+DEFAULT = Schema()
