@@ -196,9 +196,7 @@ def suite_schema(folder: str, suite: str, given: str) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _plan(
-    files: TableRef, runs: TableRef, stats: TableRef, schema: str
-) -> Sequence[TablePlan]:
+def _plan(files: TableRef, runs: TableRef, stats: TableRef, schema: str) -> Sequence[TablePlan]:
     """The suite's tables; kept, because columns and rows of one plan are two tables."""
     listed = runs.read().sort_by("run").to_pylist()
     metrics = run_sql(

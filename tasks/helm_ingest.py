@@ -7,17 +7,18 @@ not change since the table's last snapshot are copied from it, not read again.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,9 +26,8 @@ import pyarrow.compute as pc
 from data.lake import Lake, TableRef
 from data.lake.tables import CONTRACTS
 from data.lake.tables import helm as tables
-from models.helm import foreign, rows
 from models.helm.files import FOREIGN, ResultFile, find_files
-from models.helm.streaming import LARGE, BrokenError, elements, load, offset_of
+from tasks.helm_reading import OWN, Bad, Job, read_job
 from tasks.produces import produces
 from tasks.progress import progress_bar
 from tasks.recipe import code_fingerprint
@@ -36,36 +36,7 @@ from tasks.settings import lake_url, workers
 
 log = logging.getLogger(__name__)
 
-BATCH = 131_072  # rows
-PARALLEL = 192 << 20  # bytes of JSON from which starting processes pays
-_OWN: Mapping[str, str] = {
-    "helm_runs": "run_spec",
-    "helm_stats": "stats",
-    "helm_instance_stats": "per_instance_stats",
-    "helm_predictions": "scenario_state",
-}
-_FIELDS: Mapping[str, Sequence[str]] = {
-    "helm_runs": rows.RUN_FIELDS,
-    "helm_stats": rows.STAT_FIELDS,
-    "helm_instance_stats": rows.INSTANCE_STAT_FIELDS,
-    "helm_predictions": rows.PREDICTION_FIELDS,
-}
-_FOREIGN: Mapping[str, Callable[[Path], foreign.Foreign]] = {
-    "lm_eval": foreign.read_lm_eval,
-    "lm_eval_samples": foreign.read_lm_eval_samples,
-    "inspect": foreign.read_inspect,
-}
-
-Bad = tuple[str, int | None, str]  # item, byte offset, reason
-
-
-class Job(NamedTuple):
-    """Files for one worker to read into one table."""
-
-    table: str
-    suite: str
-    folder: str
-    files: Sequence[tuple[str, str, str]]  # run, kind, path relative to the folder
+PARALLEL = 32 << 20  # bytes of JSON from which starting processes pays
 
 
 def suites(folder: str) -> dict[str, str]:
@@ -142,97 +113,10 @@ def helm_predictions(files: TableRef) -> pa.RecordBatchReader:
     return _ingest("helm_predictions", files, code_fingerprint(helm_predictions.fn))
 
 
-def read_job(job: Job, target: str) -> list[Bad]:
-    """Reads a job's files and writes their rows to the Arrow file `target`; what was unusable.
-
-    Rows of a file that turns out to be broken are not written.
-    """
-    schema = CONTRACTS[job.table].arrow_schema()
-    bad: list[Bad] = []
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    held: list[tuple[Any, ...]] = []
-    with pa.OSFile(target, "wb") as sink, pa.ipc.new_stream(sink, schema, options=options) as out:
-        for run, kind, name in job.files:
-            path = Path(job.folder) / name
-            if path.stat().st_size >= LARGE:
-                bad += _read_large(job, run, kind, name, out)
-                continue
-            before = len(held)
-            try:
-                bad += _read_rows(job, run, kind, name, held.append)
-            except (BrokenError, OSError) as error:
-                del held[before:]
-                bad.append(_broken(name, error))
-            if len(held) >= BATCH:
-                out.write_batch(_batch(job, held, schema))
-                held.clear()
-        out.write_batch(_batch(job, held, schema))
-    return bad
-
-
-def _read_large(job: Job, run: str, kind: str, name: str, out: Any) -> list[Bad]:
-    """A file whose rows may not fit in memory: set down on disk until the file proves whole."""
-    schema, held = CONTRACTS[job.table].arrow_schema(), []
-    with tempfile.TemporaryFile() as file:
-
-        def take(row: tuple[Any, ...]) -> None:
-            held.append(row)
-            if len(held) >= BATCH:
-                aside.write_batch(_batch(job, held, schema))
-                held.clear()
-
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        try:
-            with pa.ipc.new_stream(file, schema, options=options) as aside:
-                bad = _read_rows(job, run, kind, name, take)
-                aside.write_batch(_batch(job, held, schema))
-        except (BrokenError, OSError) as error:
-            return [_broken(name, error)]
-        file.seek(0)
-        for batch in pa.ipc.open_stream(file):
-            out.write_batch(batch)
-    return bad
-
-
-def _read_rows(
-    job: Job, run: str, kind: str, name: str, take: Callable[[tuple[Any, ...]], None]
-) -> list[Bad]:
-    """Hands every row of a file to `take`; entries that are none are returned."""
-    path = Path(job.folder) / name
-    if kind in _FOREIGN:
-        found = _FOREIGN[kind](path)
-        for own, row in getattr(found, job.table.removeprefix("helm_")):
-            take((job.suite, own, *row, name))
-        told = found.unusable if job.table == "helm_runs" else []  # once, not for every table
-        return [(f"{name}[{entry.index}]", None, entry.reason) for entry in told]
-    unusable: list[rows.Unusable] = []
-    if kind == "run_spec":
-        try:
-            take((job.suite, run, *rows.run_row(load(path)), name))
-        except rows.FormError as error:
-            return [(name, 0, str(error))]
-        return []
-    array = "request_states" if kind == "scenario_state" else ""
-    read = {
-        "stats": rows.stat_rows,
-        "per_instance_stats": rows.instance_stat_rows,
-        "scenario_state": rows.prediction_rows,
-    }[kind]
-    for row in read(elements(path, array)):
-        if type(row) is tuple:
-            take((job.suite, run, *row, name))
-        else:
-            unusable.append(row)
-    return [
-        (f"{name}[{entry.index}]", offset_of(path, array, entry.index), entry.reason)
-        for entry in unusable
-    ]
-
-
 def _ingest(table: str, files: TableRef, code: Mapping[str, str]) -> pa.RecordBatchReader:
     """The table's rows out of `files`: those of unchanged files copied, the others read."""
     listed = files.read().to_pylist()
-    kinds = {_OWN[table], *FOREIGN}
+    kinds = {OWN[table], *FOREIGN}
     wanted = {row["path"]: row for row in listed if row["kind"] in kinds and row["sha256"]}
     previous, kept = _previous(table, files, wanted, code)
     jobs = [
@@ -267,20 +151,19 @@ def _work(jobs: Sequence[Job], size: int, place: Path) -> Iterator[tuple[str, li
     show = progress_bar(f"reading {jobs[0].table}") if jobs else None
     if len(shares) < 2:
         done: Iterable[list[Bad]] = map(read_job, shares, targets)
-        pool = None
     else:
-        # A fresh interpreter each: forking a process that has threads can lock up.
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers(), mp_context=context)
-        done = pool.map(read_job, shares, targets)
-    try:
-        for number, (target, bad) in enumerate(zip(targets, done, strict=True), start=1):
-            yield target, bad
-            if show:
-                show(number, len(shares))
-    finally:
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
+        done = _pool().map(read_job, shares, targets)
+    for number, (target, bad) in enumerate(zip(targets, done, strict=True), start=1):
+        yield target, bad
+        if show:
+            show(number, len(shares))
+
+
+@functools.cache
+def _pool() -> ProcessPoolExecutor:
+    """The workers of this process, kept for the tables to come: a fresh interpreter each, because
+    forking a process that has threads can lock up."""
+    return ProcessPoolExecutor(workers(), mp_context=multiprocessing.get_context("spawn"))
 
 
 def _shares(jobs: Sequence[Job], parts: int) -> list[Job]:
@@ -316,24 +199,13 @@ def _previous(
             if path in known and all(known[path][k] == row[k] for k in ("sha256", "run", "kind"))
         }
         # What was set aside then is read again, so that this run tells of it too.
-        read = {source for rows_ in lake.reference(commit).batches(["source"])
-                for source in pc.unique(rows_["source"]).to_pylist()}
+        read = {
+            source
+            for rows_ in lake.reference(commit).batches(["source"])
+            for source in pc.unique(rows_["source"]).to_pylist()
+        }
         return lake.reference(commit), same & read
     return None, set()
-
-
-def _batch(job: Job, held: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    names = ("suite", "run", *_FIELDS[job.table], "source")
-    columns = dict(zip(names, zip(*held, strict=True), strict=True)) if held else {}
-    return pa.RecordBatch.from_arrays(
-        [pa.array(columns.get(field.name, ()), field.type) for field in schema], schema=schema
-    )
-
-
-def _broken(name: str, error: BrokenError | OSError) -> Bad:
-    if isinstance(error, BrokenError):
-        return (name, error.offset, error.reason)
-    return (name, None, f"cannot be read: {error.strerror}")
 
 
 def _hashes(folder: str, found: Sequence[ResultFile]) -> dict[Path, tuple[int, int, str]]:

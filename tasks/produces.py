@@ -29,7 +29,7 @@ from data.lake import Commit, Contract, Lake, TableRef
 from data.lake.catalog import refresh
 from data.lake.tables import CONTRACTS
 from tasks import planning, settings, showing
-from tasks.provenance import code_version, root_run_id
+from tasks.provenance import code_version, is_alone, root_run_id
 from tasks.recipe import Recipe, recipe
 from tasks.runs import finished
 
@@ -75,6 +75,8 @@ class Step:
         """Runs the step now, as a task of the surrounding flow (or plans it: tasks/planning.py)."""
         if planning.active():
             return planning.note(self.contract, self.recipe(self._bound(args, kwargs)))
+        if is_alone():
+            return finished(self._run(self._bound(args, kwargs)).result())
         if settings.runner() != "threads":  # then every step works where the runner is
             return results([self.task.submit(*args, **kwargs)])[0]
         return finished(self.task(*args, return_state=True, **kwargs).result())
@@ -134,7 +136,8 @@ class Step:
                 lake.withdraw(damaged)
         refresh(lake)
         log.info("%s: %s rows in %.1f s", ref.table, f"{ref.rows:,}", ref.seconds)
-        showing.table(ref, self.contract)
+        if not is_alone():
+            showing.table(ref, self.contract)
         return Completed(message=f"{ref.rows:,} rows in {ref.snapshot}", data=ref)
 
     def _hit(self, lake: Lake, commit: Commit, asked: float) -> State[TableRef]:

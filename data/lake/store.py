@@ -344,9 +344,7 @@ def _snapshot_of(record: str) -> str:
     return "-".join(record.removesuffix(".json").split("-")[1:])
 
 
-def _checked(
-    contract: type[Contract], rows: pa.Table | pa.RecordBatchReader
-) -> Iterable[pa.Table]:
+def _checked(contract: type[Contract], rows: pa.Table | pa.RecordBatchReader) -> Iterable[pa.Table]:
     """Tables that keep the contract: a whole one checked now, batches as they come."""
     import pyarrow as pa
 

@@ -27,7 +27,8 @@ class TablesConfig(BaseModel, frozen=True, extra="forbid"):
         "maximum where lower is better (from instances)",
     )
     recompute: Recompute = Field(
-        "missing", description="whose calibration is computed from instances: all runs' or theirs "
+        "missing",
+        description="whose calibration is computed from instances: all runs' or theirs "
         "that have no stats.json",
     )
     ties: Ties = Field(

@@ -1,3 +1,5 @@
 """placeholder"""
+
 from models.helm.schema import Schema
+
 DEFAULT = Schema()

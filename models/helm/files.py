@@ -67,7 +67,11 @@ def find_files(root: Path) -> tuple[list[ResultFile], list[LeftOut]]:
         if kinds and not (folder / "groups.json").exists():
             suite = _suite(root, folder.parent)
             files += [ResultFile(suite, folder.name, kind, path) for kind, path in kinds.items()]
-            missing = [n for n, kind in _RUN_FILES.items() if n[:4] in ("run_", "stat") and kind not in kinds]
+            missing = [
+                n
+                for n, kind in _RUN_FILES.items()
+                if n[:4] in ("run_", "stat") and kind not in kinds
+            ]
             left_out += [LeftOut(folder / name, "the run lacks this file") for name in missing]
             continue
         if "schema.json" in names:

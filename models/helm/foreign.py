@@ -7,7 +7,7 @@ samples instances. Rows are those of `rows`, preceded by the name of the run.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +58,9 @@ def read_lm_eval(path: Path) -> Foreign:
             metric = key.split(",")[0] if single else key.replace(",", ":")
             if key == "alias" or "_stderr" in key or not _is_number(value):
                 continue
-            error = values.get(f"{metric}_stderr,{key.split(',')[-1]}", values.get(f"{metric}_stderr"))
+            error = values.get(
+                f"{metric}_stderr,{key.split(',')[-1]}", values.get(f"{metric}_stderr")
+            )
             found.stats.append((name, _stat(metric, float(value), count, error)))
     return found
 
@@ -217,7 +219,7 @@ def _prediction(instance: str, trial: int, prompt: str, answer: str, target: str
 
 
 def _is_number(value: object) -> bool:
-    finite = type(value) is int and abs(value) < 1 << 1000 or type(value) is float
+    finite = (type(value) is int and abs(value) < 1 << 1000) or type(value) is float
     return finite and abs(float(value)) < float("inf")  # type: ignore[arg-type]
 
 

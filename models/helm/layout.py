@@ -147,7 +147,9 @@ class _Layout:
             columns = self._columns([(one, name) for one in below])
             if columns or family.strategies:
                 labelled = self._rows(rows)
-                yield TablePlan(group.name, name, family.label, columns, labelled, family.strategies)
+                yield TablePlan(
+                    group.name, name, family.label, columns, labelled, family.strategies
+                )
 
     def tables_by_subgroup(self, group: RunGroup) -> Iterator[TablePlan]:
         """A table a scenario, with one over all of them first where there are several."""

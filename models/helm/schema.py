@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -111,7 +111,9 @@ def read_schema(path: Path) -> Schema:
     return schema
 
 
-def completed(schema: Schema, groups: Iterable[str], metrics: Mapping[str, Sequence[str]]) -> Schema:
+def completed(
+    schema: Schema, groups: Iterable[str], metrics: Mapping[str, Sequence[str]]
+) -> Schema:
     """`schema` with a run group for every group of runs that it does not know.
 
     groups: those that runs belong to. metrics: names of the stats found in each group's runs; the
