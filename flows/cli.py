@@ -210,6 +210,37 @@ def status() -> None:
     printing.status()
 
 
+models = typer.Typer(no_args_is_help=True, help="List, get and show language models.")
+app.add_typer(models, name="models")
+
+
+@models.command("list")
+def models_list() -> None:
+    """List the known language models and those that are here."""
+    from flows import weights
+
+    weights.list_models()
+
+
+@models.command("pull")
+def models_pull(name: str) -> None:
+    """Get a model: fetched, verified, converted once, kept whole or not at all."""
+    from flows import weights
+
+    weights.pull_model(name)
+
+
+@models.command("show")
+def models_show(
+    name: str,
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every file again.")] = False,
+) -> None:
+    """Print a model's card: source, licence, shape, files and their hashes."""
+    from flows import weights
+
+    weights.show(name, verify=verify)
+
+
 def main() -> None:
     """Entry point of `headwater`: turns errors of call and input into one line and exit code 2."""
     # Workers run in other folders: where things are must not depend on the folder.

@@ -2,6 +2,7 @@
 
 HEADWATER_LAKE     where tables live: a folder or any fsspec URL (./lake)
 HEADWATER_HOME     where the Prefect server keeps its state and logs (./.headwater)
+HEADWATER_MODELS   where language models are kept, shared by all lakes (~/.cache/headwater/models)
 HEADWATER_RUNNER   what runs a flow's submitted steps: threads or dask (threads)
 HEADWATER_WORKERS  how many of them at once (2)
 """
@@ -23,6 +24,11 @@ def absolute(url: str) -> str:
 
 def home() -> Path:
     return Path(os.environ.get("HEADWATER_HOME") or ".headwater").absolute()
+
+
+def models_dir() -> Path:
+    chosen = os.environ.get("HEADWATER_MODELS") or "~/.cache/headwater/models"
+    return Path(chosen).expanduser().absolute()
 
 
 def runner() -> str:

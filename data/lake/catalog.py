@@ -135,6 +135,29 @@ def run_sql(statement: str, tables: Mapping[str, TableRef | pa.Table]) -> pa.Tab
         connection.close()
 
 
+def matching(lake: Lake, commits: Sequence[Commit], keys: pa.Table) -> pa.Table:
+    """All rows of some snapshots of one table whose values are among the rows of `keys`.
+
+    One query whatever the number of snapshots. Raises DamagedError naming the file that cannot be
+    read.
+    """
+    columns = [(name, _quoted(name)) for name in commits[0].schema]
+    same = all(commit.schema == commits[0].schema for commit in commits)
+    paths = [path for commit in commits for path in lake.paths(commit)]
+    by = ", ".join(_quoted(name) for name in keys.column_names)
+    with duckdb.connect(config={"python_enable_replacements": "false"}) as connection:
+        _use_files_of(lake, connection)
+        connection.register("keys", keys)
+        rows = _select(columns, paths, same_schema=same)
+        try:
+            return connection.sql(
+                f"SELECT * FROM ({rows}) SEMI JOIN keys USING ({by})"
+            ).to_arrow_table()
+        except duckdb.Error as error:
+            damage = next(filter(None, map(lake.damage, commits)), str(error))
+            raise DamagedError(f"table {commits[0].table}: {damage}") from error
+
+
 def refresh(lake: Lake) -> None:
     """Replaces lake/headwater.duckdb, the views for any other DuckDB client, by rename.
 
