@@ -11,18 +11,28 @@ extraction_scores, tart_scores, forecast_scores -> helm_cells -> helm_win_rates 
 from pydantic import BaseModel
 
 from data.lake import Lake, LakeError, TableRef
-from models.helm.config import SourceConfig, TablesConfig
+from models.helm.config import EvaluationConfig, SourceConfig, TablesConfig
+from models.lm.config import DEFAULT_MODEL, ModelConfig
 from tasks.helm import (
     helm_cells,
     helm_columns,
     helm_comparisons,
     helm_costs,
+    helm_coverage,
     helm_recomputed,
     helm_rows,
     helm_tie_groups,
     helm_win_rates,
     lab_cells,
     suite_schema,
+)
+from tasks.helm_evaluation import (
+    data_digest,
+    evaluation_instance_stats,
+    evaluation_predictions,
+    evaluation_runs,
+    evaluation_stats,
+    helm_documents,
 )
 from tasks.helm_ingest import (
     helm_files,
@@ -32,6 +42,7 @@ from tasks.helm_ingest import (
     helm_stats,
     suites,
 )
+from tasks.lm import language_model
 from tasks.pipeline import pipeline
 from tasks.settings import lake_url
 
@@ -39,13 +50,24 @@ _SCORES = ("extraction_scores", "tart_scores", "forecast_scores")
 
 
 class HelmConfig(BaseModel, frozen=True, extra="forbid"):
-    """Results to aggregate; without a folder, the latest scores of the lab's systems."""
+    """A folder of results to aggregate, or models to evaluate; with neither, the lab's scores."""
 
     source: SourceConfig = SourceConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
     tables: TablesConfig = TablesConfig()
 
 
-PROFILES = {name: HelmConfig() for name in ("quick", "standard", "paper")}
+_SMOLLM2 = ModelConfig()
+_CONTROL = ModelConfig(name=f"random:{DEFAULT_MODEL}")
+PROFILES = {
+    "quick": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2,), instances=3)),
+    "standard": HelmConfig(
+        evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=16)
+    ),
+    "paper": HelmConfig(
+        evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=1000)
+    ),
+}
 
 
 @pipeline("helm")
@@ -53,6 +75,8 @@ def helm(config: HelmConfig = PROFILES["quick"]) -> TableRef:
     """Aggregates a folder of results, or the latest scores of every system that has been run."""
     if config.source.folder:
         return aggregate_folder(config.source, config.tables)[-1]
+    if config.evaluation.models:
+        return evaluate(config.evaluation, config.tables)
     return aggregate(*(_latest(name) for name in _SCORES))
 
 
@@ -80,10 +104,31 @@ def aggregate_suite(files: TableRef, schema: str, config: TablesConfig) -> Table
     stats = helm_stats(files)
     instance_stats = helm_instance_stats(files)
     predictions = helm_predictions(files)
-    columns = helm_columns(files, runs, stats, schema)
-    rows = helm_rows(files, runs, stats, schema)
+    return _tables(runs, stats, instance_stats, predictions, schema, config)
+
+
+def evaluate(config: EvaluationConfig, tables: TablesConfig) -> TableRef:
+    """Scenarios put to every model, and their results through the same tables as anybody's."""
+    models = [language_model(model) for model in config.models]
+    documents = helm_documents(models, config, data_digest(config))
+    runs = evaluation_runs(documents)
+    instance_stats = evaluation_instance_stats(documents)
+    stats = evaluation_stats(documents, instance_stats)
+    predictions = evaluation_predictions(documents)
+    schema = suite_schema("", config.suite, "")
+    return _tables(runs, stats, instance_stats, predictions, schema, tables)
+
+
+def _tables(
+    runs: TableRef, stats: TableRef, instance_stats: TableRef, predictions: TableRef,
+    schema: str, config: TablesConfig,
+) -> TableRef:  # fmt: skip
+    """From what was read or computed of a suite's runs to its win rates."""
+    columns = helm_columns(runs, stats, schema)
+    rows = helm_rows(runs, stats, schema)
     recomputed = helm_recomputed(instance_stats, stats, columns, config.worst, config.recompute)
     cells = helm_cells(columns, rows, stats, recomputed, config.worst)
+    helm_coverage(cells)
     helm_comparisons(cells, config)
     helm_tie_groups(cells, config)
     helm_costs(runs, instance_stats, predictions)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from data.lake import TableRef
 from data.lake.catalog import run_sql
 from data.lake.tables import helm as tables
 from models.helm.config import Recompute, TablesConfig, Worst
+from models.helm.files import find_files
 from models.helm.layout import Run, TablePlan, plan_tables
 from models.helm.schema import Schema, completed, read_schema
 from tasks.produces import produces
@@ -28,9 +29,9 @@ _TABLE = ("suite", "group", "table_name")
 
 
 @produces("helm_columns", version=1)
-def helm_columns(files: TableRef, runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
+def helm_columns(runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
     """Columns of every table that the schema and the runs make."""
-    suite = _suite(files)
+    suite = _suite(runs)
     rows = [
         {
             "suite": suite,
@@ -48,16 +49,16 @@ def helm_columns(files: TableRef, runs: TableRef, stats: TableRef, schema: str) 
             "perturbation": column.matcher.perturbation_name,
             "lower_is_better": column.lower_is_better,
         }
-        for number, table in enumerate(_plan(files, runs, stats, schema))
+        for number, table in enumerate(_plan(runs, stats, schema))
         for position, column in enumerate(table.columns)
     ]
     return pa.Table.from_pylist(rows, schema=tables.HelmColumns.arrow_schema())
 
 
 @produces("helm_rows", version=1)
-def helm_rows(files: TableRef, runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
+def helm_rows(runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
     """Rows of the same tables with the runs behind them."""
-    suite = _suite(files)
+    suite = _suite(runs)
     rows = [
         {
             "suite": suite,
@@ -69,7 +70,7 @@ def helm_rows(files: TableRef, runs: TableRef, stats: TableRef, schema: str) -> 
             "run": run.name if run else None,
             "run_groups": list(run.groups) if run else [],
         }
-        for table in _plan(files, runs, stats, schema)
+        for table in _plan(runs, stats, schema)
         for position, row in enumerate(table.rows)
         for run in row.runs or [None]
     ]
@@ -81,12 +82,13 @@ def helm_recomputed(
     instance_stats: TableRef, stats: TableRef, columns: TableRef, worst: Worst, recompute: Recompute
 ) -> pa.Table:
     """Stats derived anew from the instances; calibration where a run lacks it, or of all runs."""
+    told = set() if recompute == "all" else set(stats.read(["run"])["run"].to_pylist())
     return run_sql(
-        _statement("helm_recomputed.sql", worst),
+        sql("helm_recomputed.sql", worst),
         {
             "helm_instance_stats": instance_stats,
             "helm_columns": columns,
-            "calibration": _calibration(instance_stats, stats, recompute),
+            "calibration": calibration_of(instance_stats, told),
         },
     )
 
@@ -97,7 +99,7 @@ def helm_cells(
 ) -> pa.Table:
     """Every cell of every table of a suite, as helm-summarize has it."""
     return run_sql(
-        _statement("helm_cells.sql", worst),
+        sql("helm_cells.sql", worst),
         {
             "helm_columns": columns,
             "helm_rows": rows,
@@ -113,7 +115,7 @@ def lab_cells(
 ) -> pa.Table:
     """Scenario x metric x method cells over everything that Headwater's own systems scored."""
     return run_sql(
-        _statement("helm_lab_cells.sql"),
+        sql("helm_lab_cells.sql"),
         {
             "extraction_scores": extraction_scores,
             "tart_scores": tart_scores,
@@ -128,7 +130,7 @@ def helm_win_rates(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
     from models.helm.inference import bootstrap_mean
 
     statement = f"CREATE MACRO legacy_ties() AS {config.ties == 'legacy'}; "
-    found = run_sql(statement + _statement("helm_win_rates.sql"), {"helm_cells": helm_cells})
+    found = run_sql(statement + sql("helm_win_rates.sql"), {"helm_cells": helm_cells})
     intervals = [
         bootstrap_mean(rates, config.draws, config.seed) if rates else (None, None)
         for rates in found["rates"].to_pylist()
@@ -168,7 +170,7 @@ def helm_tie_groups(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
 def helm_costs(runs: TableRef, instance_stats: TableRef, predictions: TableRef) -> pa.Table:
     """Requests, tokens and seconds of every model."""
     return run_sql(
-        _statement("helm_costs.sql"),
+        sql("helm_costs.sql"),
         {
             "helm_runs": runs,
             "helm_instance_stats": instance_stats,
@@ -177,26 +179,33 @@ def helm_costs(runs: TableRef, instance_stats: TableRef, predictions: TableRef) 
     )
 
 
+@produces("helm_coverage", version=1)
+def helm_coverage(helm_cells: TableRef) -> pa.Table:
+    """How many of the scenarios a family of metrics is defined for have a value, by model."""
+    return run_sql(sql("helm_coverage.sql"), {"helm_cells": helm_cells})
+
+
 def suite_schema(folder: str, suite: str, given: str) -> str:
     """The schema of a suite as JSON text: the user's file, else the suite's own, else ours.
 
+    folder: where the suite was read from; empty for our own evaluations.
     Raises ValueError when the file is wrong.
     """
-    if given:
-        return read_schema(Path(given)).model_dump_json(exclude_defaults=True)
-    from models.helm.files import find_files
-
-    own = [file for file in find_files(Path(folder))[0] if file.kind == "schema"]
-    own = [file for file in own if file.suite == suite]
-    if own:
-        return read_schema(own[0].path).model_dump_json(exclude_defaults=True)
     from models.helm.default_schema import DEFAULT
 
-    return DEFAULT.model_dump_json(exclude_defaults=True)
+    if given:
+        return _as_json(read_schema(Path(given)))
+    found = find_files(Path(folder))[0] if folder else []
+    own = [file.path for file in found if file.kind == "schema" and file.suite == suite]
+    return _as_json(read_schema(own[0]) if own else DEFAULT)
+
+
+def _as_json(schema: Schema) -> str:
+    return schema.model_dump_json(exclude_defaults=True)
 
 
 @functools.lru_cache(maxsize=1)
-def _plan(files: TableRef, runs: TableRef, stats: TableRef, schema: str) -> Sequence[TablePlan]:
+def _plan(runs: TableRef, stats: TableRef, schema: str) -> Sequence[TablePlan]:
     """The suite's tables; kept, because columns and rows of one plan are two tables."""
     listed = runs.read().sort_by("run").to_pylist()
     metrics = run_sql(
@@ -225,17 +234,19 @@ def _run(row: dict[str, Any]) -> Run:
     )
 
 
-def _calibration(instance_stats: TableRef, stats: TableRef, recompute: Recompute) -> pa.Table:
-    """Calibration of every run, trial and context in which some answer has a log-probability."""
+def calibration_of(instance_stats: TableRef, told: Set[str]) -> pa.Table:
+    """Calibration of every run, trial and context in which some answer has a log-probability.
+
+    told: runs to leave out, because they have told theirs.
+    """
     import numpy as np
     from threadpoolctl import threadpool_limits
 
     from models.helm.calibration import calibration
 
-    told = set() if recompute == "all" else set(stats.read(["run"])["run"].to_pylist())
     names = ("run", "trial", "split", "sub_split", "perturbation", "perturbation_json")
     answers = run_sql(
-        _statement("helm_confidence.sql"), {"helm_instance_stats": instance_stats}
+        sql("helm_confidence.sql"), {"helm_instance_stats": instance_stats}
     ).to_pylist()
     with threadpool_limits(1):  # a handful of numbers a fit: threads would only wait
         found = [
@@ -269,7 +280,7 @@ def _suite(ref: TableRef) -> str:
     return Lake(ref.lake).commit_of(ref).partition["suite"]
 
 
-def _statement(name: str, worst: Worst = "minimum") -> str:
+def sql(name: str, worst: Worst = "minimum") -> str:
     """A statement of this folder, with the one switch that statements know."""
     text = Path(__file__).with_name(name).read_text("utf-8")
     return f"CREATE MACRO by_direction() AS {worst == 'direction'}; {text}"

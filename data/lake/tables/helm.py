@@ -24,6 +24,20 @@ class HelmFiles(Contract, table="helm_files", unique=("suite", "path"), partitio
     sha256: str = field("hash of its content; empty when it could not be read")
 
 
+class HelmDocuments(
+    Contract, table="helm_documents", unique=("suite", "run", "kind"), partition=("suite",)
+):
+    """Our own evaluation as the files helm-run would have written, a row a file."""
+
+    suite: str = field("suite of runs")
+    run: str = field(_RUN)
+    kind: str = field(
+        "which file",
+        isin=("run_spec", "scenario_state", "per_instance_stats", "corpus_stats", "scenario"),
+    )
+    content: str = field("its JSON")
+
+
 class HelmRuns(Contract, table="helm_runs", unique=("suite", "run"), partition=("suite",)):
     """One run: a scenario, how it was put to a model, and which model."""
 
