@@ -53,9 +53,15 @@ def aggregate(
         suite = lake.commit_of(ref).partition["suite"]
         _print_suite(out, catalog, suite)
         if output is not None:
+            from tasks.helm import suite_schema
             from tasks.helm_export import export
 
-            export(catalog, suite, output / suite)
+            export(
+                catalog,
+                suite,
+                output / suite,
+                suite_schema(source.folder, suite, source.schema_file),
+            )
             out.print(f"HELM's layout written to {output / suite}", highlight=False)
     found = sum(ref.hit for ref in made)
     out.print(f"{len(made)} tables: {found} found, {len(made) - found} computed", highlight=False)
