@@ -188,8 +188,9 @@ def _stat(stat: Mapping[str, Any], described: _Perturbations) -> Row:
             kinds in _USUAL
             and 0 <= count < _LARGEST
             and -_LARGEST < total < _LARGEST
-            and squares < _LARGEST
-            and (low is None or (-_LARGEST < low and high is not None and high < _LARGEST))
+            and -_LARGEST < squares < _LARGEST
+            and (low is None or -_LARGEST < low < _LARGEST)
+            and (high is None or -_LARGEST < high < _LARGEST)
             and metric.isascii()
             and (split is None or split.isascii())
             and (part is None or part.isascii())

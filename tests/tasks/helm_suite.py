@@ -17,8 +17,11 @@ from models.helm.scenarios import recall, synthetic_reasoning
 MODELS = {"toy/right": 1.0, "toy/often": 0.6, "toy/never": 0.0}
 
 
-def write_suite(folder: Path, instances: int = 4, models=MODELS) -> Path:
-    """Two scenarios for each model, whose answers are right with the given share of instances."""
+def write_suite(folder: Path, instances: int = 4, models=MODELS, *, stats=True) -> Path:
+    """Two scenarios for each model, whose answers are right with the given share of instances.
+
+    stats: whether the runs come with a stats.json, of little in it.
+    """
     for model, share in models.items():
         for scenario in (recall(instances, 0), synthetic_reasoning(instances, 0)):
             answers = [
@@ -33,7 +36,8 @@ def write_suite(folder: Path, instances: int = 4, models=MODELS) -> Path:
             write(place / "run_spec.json", spec)
             write(place / "scenario_state.json", state)
             write(place / "per_instance_stats.json", per_instance_stats(answers, scenario, seconds))
-            write(place / "stats.json", corpus_stats(answers, scenario))
+            if stats:
+                write(place / "stats.json", corpus_stats(answers, scenario))
     return folder
 
 
