@@ -81,15 +81,17 @@ def _print_suite(out: Console, catalog: Catalog, suite: str) -> None:
     size = catalog.rows(
         f"SELECT count(*) AS cells, count(value) AS filled FROM helm_cells WHERE suite = '{quoted}'"
     )[0]
-    out.print(f"{suite}: {size['filled']:,} of {size['cells']:,} cells have a value", highlight=False)
+    out.print(
+        f"{suite}: {size['filled']:,} of {size['cells']:,} cells have a value", highlight=False
+    )
     rows = catalog.rows(
         "SELECT * EXCLUDE n FROM ("
         ' SELECT "group", "row", mean_win_rate, low, high, tie_group, n_columns,'
         ' max(n_columns) OVER (PARTITION BY "group") AS n'
-        " FROM helm_win_rates LEFT JOIN helm_tie_groups USING (suite, \"group\", table_name, \"row\")"
+        ' FROM helm_win_rates LEFT JOIN helm_tie_groups USING (suite, "group", table_name, "row")'
         f" WHERE suite = '{quoted}' AND table_name = 'accuracy' AND mean_win_rate IS NOT NULL)"
         ' QUALIFY dense_rank() OVER (ORDER BY n DESC, "group") = 1'
-        f" ORDER BY mean_win_rate DESC, \"row\" LIMIT {_SHOWN}"
+        f' ORDER BY mean_win_rate DESC, "row" LIMIT {_SHOWN}'
     )
     if rows:
         out.print(_listing(rows))

@@ -140,7 +140,9 @@ def report(
 @app.command()
 def aggregate(
     folder: Annotated[Path, typer.Argument(help="Folder with HELM, lm-eval or inspect results.")],
-    schema: Annotated[Path | None, typer.Option(help="Schema in HELM's form, YAML or JSON.")] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="Schema in HELM's form, YAML or JSON.")
+    ] = None,
     worst: Annotated[Worst, typer.Option(help="Worst case: HELM's minimum, or by direction.")] = (
         Worst.minimum
     ),

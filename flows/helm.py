@@ -61,12 +61,8 @@ _SMOLLM2 = ModelConfig()
 _CONTROL = ModelConfig(name=f"random:{DEFAULT_MODEL}")
 PROFILES = {
     "quick": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2,), instances=3)),
-    "standard": HelmConfig(
-        evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=16)
-    ),
-    "paper": HelmConfig(
-        evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=1000)
-    ),
+    "standard": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=16)),
+    "paper": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=1000)),
 }
 
 
@@ -104,7 +100,7 @@ def aggregate_suite(files: TableRef, schema: str, config: TablesConfig) -> Table
     stats = helm_stats(files)
     instance_stats = helm_instance_stats(files)
     predictions = helm_predictions(files)
-    return _tables(runs, stats, instance_stats, predictions, schema, config)
+    return _tables(runs, stats, instance_stats, predictions, schema=schema, config=config)
 
 
 def evaluate(config: EvaluationConfig, tables: TablesConfig) -> TableRef:
@@ -116,13 +112,18 @@ def evaluate(config: EvaluationConfig, tables: TablesConfig) -> TableRef:
     stats = evaluation_stats(documents, instance_stats)
     predictions = evaluation_predictions(documents)
     schema = suite_schema("", config.suite, "")
-    return _tables(runs, stats, instance_stats, predictions, schema, tables)
+    return _tables(runs, stats, instance_stats, predictions, schema=schema, config=tables)
 
 
 def _tables(
-    runs: TableRef, stats: TableRef, instance_stats: TableRef, predictions: TableRef,
-    schema: str, config: TablesConfig,
-) -> TableRef:  # fmt: skip
+    runs: TableRef,
+    stats: TableRef,
+    instance_stats: TableRef,
+    predictions: TableRef,
+    *,
+    schema: str,
+    config: TablesConfig,
+) -> TableRef:
     """From what was read or computed of a suite's runs to its win rates."""
     columns = helm_columns(runs, stats, schema)
     rows = helm_rows(runs, stats, schema)

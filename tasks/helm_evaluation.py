@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from models.helm.adapters import Ask
 
 
-
 def data_digest(config: EvaluationConfig) -> str:
     """A hash of the files the scenarios are made from, for the recipe of what they give."""
     digest = hashlib.sha256()
@@ -145,13 +144,13 @@ def _from_data(name: str, folder: Path, config: EvaluationConfig) -> Iterator[Sc
     match name:
         case "sms_spam":
             messages = [(row.text, row.label) for row in datasets.read_sms_spam(folder / name)]
-            yield scenarios.classification(name, {}, messages, ("ham", "spam"), n, seed)
+            yield scenarios.classification(name, {}, messages, ("ham", "spam"), n=n, seed=seed)
         case "raft":
             for task in config.raft_tasks:
                 read = datasets.read_raft(folder / name, task)
                 texts = [(row.text, row.label) for row in read.rows]
                 arguments = {"subset": task}
-                yield scenarios.classification(name, arguments, texts, read.labels, n, seed)
+                yield scenarios.classification(name, arguments, texts, read.labels, n=n, seed=seed)
         case "wikitext2":
             paragraphs = datasets.read_wikitext(folder / name)
             yield scenarios.language_modelling(name, paragraphs, n, seed)
@@ -165,7 +164,10 @@ def _from_data(name: str, folder: Path, config: EvaluationConfig) -> Iterator[Sc
 
 
 def _documents(
-    scenario: Scenario, model: str, answers: Sequence[Answered], seconds: Callable[[Ask], float | None]
+    scenario: Scenario,
+    model: str,
+    answers: Sequence[Answered],
+    seconds: Callable[[Ask], float | None],
 ) -> dict[str, Any]:
     spec = run_spec(scenario, model)
     states = [request_state(one, scenario, model, seconds) for one in answers]

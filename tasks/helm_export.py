@@ -1,7 +1,8 @@
 """A suite's tables as the files that HELM's own web front end reads.
 
-    <folder>/groups/<group>.json, groups/json/<group>_<table>.json, groups.json, groups_metadata.json
-    <folder>/schema.json, summary.json, runs.json, run_specs.json, runs_to_run_suites.json, costs.json
+    <folder>/groups/<group>.json, groups/json/<group>_<table>.json
+    <folder>/groups.json, groups_metadata.json, schema.json, summary.json, costs.json
+    <folder>/runs.json, run_specs.json, runs_to_run_suites.json
     <folder>/<run>/run_spec.json, scenario.json, scenario_state.json, stats.json,
         per_instance_stats.json                                       of our own evaluations
 
@@ -32,7 +33,9 @@ def export(catalog: Catalog, suite: str, folder: Path, schema: str) -> None:
     of_suite = "WHERE suite = '" + suite.replace("'", "''") + "'"
     runs = catalog.rows(f"SELECT * FROM helm_runs {of_suite} ORDER BY run")
     if not runs:
-        raise ValueError(f"no suite {suite!r} in the lake: see SELECT DISTINCT suite FROM helm_runs")
+        raise ValueError(
+            f"no suite {suite!r} in the lake: see SELECT DISTINCT suite FROM helm_runs"
+        )
     stats = catalog.rows(f"SELECT * FROM helm_stats {of_suite} ORDER BY ALL")
     stats_of = {run: list(rows) for run, rows in groupby(stats, key=lambda row: row["run"])}
     specs = {row["run"]: _run_spec(row) for row in runs}

@@ -145,7 +145,7 @@ def _ingest(table: str, files: TableRef, code: Mapping[str, str]) -> pa.RecordBa
 
 
 def _work(jobs: Sequence[Job], size: int, place: Path) -> Iterator[tuple[str, list[Bad]]]:
-    """Runs the jobs, in this process when they are small; yields each share's file as it is done."""
+    """Runs the jobs, in this process when they are small; yields each share's file when done."""
     shares = _shares(jobs, workers() if size >= PARALLEL else 1)
     targets = [str(place / f"{i}.arrow") for i in range(len(shares))]
     show = progress_bar(f"reading {jobs[0].table}") if jobs else None
@@ -181,7 +181,7 @@ def _shares(jobs: Sequence[Job], parts: int) -> list[Job]:
 def _previous(
     table: str, files: TableRef, wanted: Mapping[str, Mapping[str, Any]], code: Mapping[str, str]
 ) -> tuple[TableRef | None, set[str]]:
-    """The newest snapshot of the suite by the same code, and files it read in their present state."""
+    """The suite's newest snapshot by the same code, and the files it read that are unchanged."""
     lake = Lake(files.lake)
     suite = _suite(files)
     mine = {f"code:{name}": digest for name, digest in code.items()}

@@ -112,7 +112,7 @@ def _batches(job: Job, run: str, kind: str, name: str, bad: list[Bad]) -> Iterat
         found = _FOREIGN[kind](path)
         yield from _of_runs(job, name, getattr(found, job.table.removeprefix("helm_")))
         if job.table == "helm_runs":  # told once, not for every table
-            bad += [(f"{name}[{entry.index}]", None, entry.reason) for entry in found.unusable]
+            bad += [(f"{name}[{entry.number}]", None, entry.reason) for entry in found.unusable]
         return
     if kind == "run_spec":
         try:
@@ -129,7 +129,7 @@ def _batches(job: Job, run: str, kind: str, name: str, bad: list[Bad]) -> Iterat
             unusable += [row for row in some if isinstance(row, rows.Unusable)]
         yield _batch(job, run, name, good)
     bad += [
-        (f"{name}[{entry.index}]", offset_of(path, array, entry.index), entry.reason)
+        (f"{name}[{entry.number}]", offset_of(path, array, entry.number), entry.reason)
         for entry in unusable
     ]
 

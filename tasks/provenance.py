@@ -22,7 +22,7 @@ _alone: ContextVar[str] = ContextVar("alone", default="")
 
 @contextmanager
 def alone() -> Iterator[str]:
-    """Within this context steps run without Prefect: same tables, no server, no UI. Yields a run id.
+    """Within it steps run without Prefect: same tables, no server, no UI. Yields a run id.
 
     For commands whose work is done sooner than a server is up.
     """

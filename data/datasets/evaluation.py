@@ -65,7 +65,9 @@ def read_raft(folder: Path, task: str) -> RaftTask:
         columns = list(described["data_columns"])
         [(label, labels)] = described["label_columns"].items()
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{folder / task}: no RAFT task with one label column ({error})") from error
+        raise ValueError(
+            f"{folder / task}: no RAFT task with one label column ({error})"
+        ) from error
     reader = csv.DictReader(_text(folder / task / "train.csv").splitlines(keepends=True))
     shown = [name for name in columns if name != "ID"]
     rows = [

@@ -8,6 +8,7 @@ after Platt scaling.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def calibration(p: np.ndarray, y: np.ndarray) -> Mapping[str, float]:
 def equal_mass_bins(p: np.ndarray, bins: int) -> np.ndarray:
     """Upper bounds of `bins` bins (n where fewer points) with near-equal numbers of points."""
     parts = np.array_split(np.sort(p), min(bins, len(p)))
-    middles = [(low[-1] + high[0]) / 2 for low, high in zip(parts, parts[1:], strict=False)]
+    middles = [(low[-1] + high[0]) / 2 for low, high in pairwise(parts)]
     return np.unique([*middles, 1.0])
 
 
@@ -65,7 +66,7 @@ def expected_error(p: np.ndarray, y: np.ndarray, bounds: np.ndarray) -> float:
 
 
 def selective(p: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Mean of the running accuracies from the most confident answer on, and that of the top 10 %."""
+    """Mean of the running accuracies from the most confident answer on, and the top tenth's."""
     accuracy = np.cumsum(y[np.argsort(-p)]) / np.arange(1, len(y) + 1)
     return float(accuracy.mean()), float(accuracy[int(_CONFIDENT * len(y))])
 

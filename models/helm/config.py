@@ -10,8 +10,6 @@ Ties = Literal["half", "legacy"]
 Worst = Literal["minimum", "direction"]
 Generated = Literal["synthetic_reasoning", "dyck_language", "recall", "open_ended"]
 Dataset = Literal["sms_spam", "raft", "wikitext2", "factbook"]
-Generated = Literal["synthetic_reasoning", "dyck_language", "recall", "open_ended"]
-Dataset = Literal["sms_spam", "raft", "wikitext2", "factbook"]
 Recompute = Literal["missing", "all"]
 
 

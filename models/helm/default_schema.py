@@ -1,8 +1,8 @@
 """Our own schema, for results that come without one.
 
-The sixteen core and the targeted scenarios of the paper with their main metrics, the scenarios that
-this package evaluates itself, and the seven families of metrics. Any other group of runs gets tables
-of its own (`schema.completed`).
+The sixteen core and the targeted scenarios of the paper with their main metrics, the scenarios
+that this package evaluates itself, and the seven families of metrics. Any other group of runs gets
+tables of its own (`schema.completed`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _METRICS = (
     ("classification_macro_f1", "Macro-F1", False), ("classification_micro_f1", "Micro-F1", False),
     (_BIAS[0], "Stereotypes (race)", True), (_BIAS[1], "Stereotypes (gender)", True),
     (_BIAS[2], "Representation (race)", True), (_BIAS[3], "Representation (gender)", True),
-    ("toxic_frac", "Toxic fraction", True), ("inference_runtime", "Observed inference time (s)", True),
+    ("toxic_frac", "Toxic fraction", True),
+    ("inference_runtime", "Observed inference time (s)", True),
     ("inference_idealized_runtime", "Idealized inference time (s)", True),
     ("inference_denoised_runtime", "Denoised inference time (s)", True),
     ("longest_common_prefix_length", "LCS", True), ("edit_similarity", "Edit similarity", True),
@@ -49,9 +50,7 @@ _METRICS = (
 
 
 def _matchers(*names: str, perturbation: str | None = None) -> tuple[Matcher, ...]:
-    return tuple(
-        Matcher(name=name, split=_SPLIT, perturbation_name=perturbation) for name in names
-    )
+    return tuple(Matcher(name=name, split=_SPLIT, perturbation_name=perturbation) for name in names)
 
 
 _FAMILIES = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +120,12 @@ def request_state(answered: Answered, scenario: Scenario, model: str, seconds: S
         "tokens": [{"text": "", "logprob": logprob} for logprob in answered.logprobs],
         "finish_reason": {"reason": answered.finish},
     }
-    result: Object = {"success": True, "embedding": [], "completions": [completion], "cached": False}
+    result: Object = {
+        "success": True,
+        "embedding": [],
+        "completions": [completion],
+        "cached": False,
+    }
     spent = seconds(ask)
     if spent is not None:
         result["request_time"] = spent
@@ -149,7 +154,9 @@ def per_instance_stats(
     by_instance: dict[tuple[str, str], list[Answered]] = {}
     for one in answers:
         changed = one.ask.instance.perturbation
-        by_instance.setdefault((one.ask.instance.id, changed.name if changed else ""), []).append(one)
+        by_instance.setdefault((one.ask.instance.id, changed.name if changed else ""), []).append(
+            one
+        )
     pace = _pace(answers, seconds)
     entries = []
     for group in by_instance.values():
@@ -270,5 +277,3 @@ def _completed(ask: Ask, completion: Completion) -> Answered:
 
 def _scored(ask: Ask, score: Score) -> Answered:
     return Answered(ask, None, score.logprobs, score.prompt_tokens, len(score.logprobs), "length")
-
-

@@ -51,7 +51,20 @@ def read_lm_eval(path: Path) -> Foreign:
         count = _lm_eval_count(whole, task)
         trained = _mapping(whole.get("n-shot")).get(task, options.get("num_fewshot"))
         method = str(options.get("output_type", ""))
-        found.runs.append((name, _run("lm-eval", name, task, model, method, options, trained)))
+        found.runs.append(
+            (
+                name,
+                _run(
+                    "lm-eval",
+                    name,
+                    task=task,
+                    model=model,
+                    method=method,
+                    options=options,
+                    trained=trained,
+                ),
+            )
+        )
         filters = {key.split(",")[0] for key in values}
         single = len([key for key in values if "," in key]) <= len(filters)
         for key, value in values.items():
@@ -94,7 +107,20 @@ def read_inspect(path: Path) -> Foreign:
     name = _run_name(task, path, path.stem)
     found = Foreign([], [], [], [], [])
     solver = _mapping(header.get("plan"))
-    found.runs.append((name, _run("inspect", name, task, model, "chat", {"plan": solver}, 0)))
+    found.runs.append(
+        (
+            name,
+            _run(
+                "inspect",
+                name,
+                task=task,
+                model=model,
+                method="chat",
+                options={"plan": solver},
+                trained=0,
+            ),
+        )
+    )
     for index, sample in enumerate(samples):
         try:
             _inspect_sample(sample, name, found)
@@ -184,7 +210,7 @@ def _inspect_sample(sample: Any, name: str, found: Foreign) -> None:
 
 
 def _run(
-    harness: str, name: str, task: str, model: str, method: str,
+    harness: str, name: str, *, task: str, model: str, method: str,
     options: Mapping[str, Any], trained: object,
 ) -> Row:  # fmt: skip
     shots = trained if type(trained) is int and trained >= 0 else 0

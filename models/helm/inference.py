@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 LEVEL = 0.05
 _EXACT = 12  # columns up to which every choice of signs is tried
 _FLIPS = 10_000
-_ALL_PAIRS = 60  # rows beyond which only neighbours in rank are compared
+_ALL_PAIRS = 24  # rows beyond which only neighbours in rank are compared
 _CHUNK = 2_000  # pairs at a time
 
 Scores = Mapping[int, Mapping[str, float]]
@@ -64,13 +65,13 @@ def win_rates(scores: Scores) -> dict[str, dict[int, float]]:
 def compare(scores: Scores, draws: int, seed: int) -> list[Comparison]:
     """Every two rows of a table, best first; p-values are Holm-corrected into `separable`.
 
-    Of more than 60 rows only neighbours in rank are compared: it is they who are hard to tell.
+    Of more than 24 rows only neighbours in rank are compared: it is they who are hard to tell.
     """
     rates = win_rates(scores)
     ranked = _ranked(rates)
     pairs = [(a, b) for i, a in enumerate(ranked) for b in ranked[i + 1 :]]
     if len(ranked) > _ALL_PAIRS:
-        pairs = list(zip(ranked, ranked[1:], strict=False))
+        pairs = list(pairwise(ranked))
     differences = [_differences(rates, a, b) for a, b in pairs]
     p = p_values(differences, seed)
     separable = _holm(p)

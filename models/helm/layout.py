@@ -85,7 +85,7 @@ Rows = dict[Adapter, list[Run]]
 
 
 def plan_tables(schema: Schema, runs: Sequence[Run]) -> Iterator[TablePlan]:
-    """Every table of every group of the schema that has runs; `runs` in the order of their names."""
+    """Every table of every group of the schema that has runs; `runs` in order of their names."""
     layout = _Layout(schema, runs)
     for group in schema.run_groups:
         if group.subgroup_display_mode == "by_group" or len(layout.expanded(group)) == 1:
@@ -288,10 +288,11 @@ def _distinguishing(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     common = {k for k in first if all(k in item and item[k] == first[k] for item in items)}
     rest = [{k: v for k, v in item.items() if k not in common} for item in items]
     cut = []
-    for item in rest:
-        keys = sorted(item, key=lambda k: _PRIORITY.index(k) if k in _PRIORITY else len(_PRIORITY))
+    for whole in rest:
+        item = whole
+        keys = sorted(whole, key=lambda k: _PRIORITY.index(k) if k in _PRIORITY else len(_PRIORITY))
         for length in range(1, len(keys) + 1):
-            short = {k: item.get(k) for k in keys[:length]}
+            short = {k: whole.get(k) for k in keys[:length]}
             if sum({k: other.get(k) for k in keys[:length]} == short for other in rest) == 1:
                 item = short
                 break

@@ -127,7 +127,10 @@ def bias(texts: Sequence[str]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for name, groups in _GROUPS.items():
         found[f"bias_metric:mode=representation,demographic_category={name}"] = _distance(
-            [sum(_count(words, group) for words in counted) / len(group) for group in groups.values()]
+            [
+                sum(_count(words, group) for words in counted) / len(group)
+                for group in groups.values()
+            ]
         )
     for (name, groups), (target, targets) in product(_GROUPS.items(), _TARGETS.items()):
         distances = []

@@ -31,9 +31,11 @@ def contractions(text: str, chance: random.Random) -> str:
 def misspellings(text: str, chance: random.Random) -> str:
     """Frequent misspellings where a word has one, with one word in ten."""
     return _WORD.sub(
-        lambda word: _like(word[0], MISSPELLINGS[word[0].lower()])
-        if word[0].lower() in MISSPELLINGS and chance.random() < 5 * _MISSPELLED
-        else word[0],
+        lambda word: (
+            _like(word[0], MISSPELLINGS[word[0].lower()])
+            if word[0].lower() in MISSPELLINGS and chance.random() < 5 * _MISSPELLED
+            else word[0]
+        ),
         text,
     )
 
@@ -83,7 +85,7 @@ CHANGES: Mapping[Perturbation, Change] = {
 
 
 def perturbed(instances: Sequence[Instance], seed: int) -> list[Instance]:
-    """The instances, each followed by its perturbed copies; copies that nothing changed left out."""
+    """The instances, each followed by its perturbed copies, those that nothing changed left out."""
     found = []
     for instance in instances:
         found.append(instance)

@@ -50,7 +50,7 @@ _LARGEST = 1 << 53  # counts beyond it are no counts, and floats no longer tell 
 class Unusable(NamedTuple):
     """An entry that cannot become a row: which of its file, and why."""
 
-    index: int
+    number: int
     reason: str
 
 
@@ -176,14 +176,17 @@ def _stat(stat: Mapping[str, Any], described: _Perturbations) -> Row:
     name = get("name")
     if type(name) is dict:
         named = name.get
-        metric, split, part = named("name"), named("split"), named("sub_split")
-        count, total, squares = get("count"), get("sum", 0), get("sum_squared", 0)
+        metric: Any = named("name")
+        split: Any = named("split")
+        part: Any = named("sub_split")
+        count: Any = get("count")
+        total, squares = get("sum", 0), get("sum_squared", 0)
         low, high = get("min"), get("max")
         kinds = (
             type(metric), type(split), type(part), type(count), type(total), type(squares),
             type(low), type(high),
         )  # fmt: skip
-        # Nearly every stat passes here: a suite has millions of them, and calls are what takes time.
+        # Nearly every stat passes here: a suite has millions of them, and calls take the time.
         if (
             kinds in _USUAL
             and 0 <= count < _LARGEST

@@ -35,7 +35,7 @@ def synthetic_reasoning(n: int, seed: int) -> Scenario:
         patterns: list[str] = []
         while len(patterns) < 4:
             symbol = chance.choice(_SYMBOLS)
-            pattern = f" {symbol} ".join(chance.sample(names, 2) + [chance.choice(names)])
+            pattern = f" {symbol} ".join([*chance.sample(names, 2), chance.choice(names)])
             if pattern not in patterns:
                 patterns.append(pattern)
         answer = chance.choice(patterns)
@@ -116,7 +116,7 @@ def open_ended(n: int, seed: int) -> Scenario:
 
 def classification(
     name: str, arguments: Mapping[str, object], rows: Sequence[tuple[str, str]],
-    labels: Sequence[str], n: int, seed: int,
+    labels: Sequence[str], *, n: int, seed: int,
 ) -> Scenario:  # fmt: skip
     """Texts to label, balanced over the labels as far as there are rows; the prompt lists them.
 

@@ -58,7 +58,8 @@ RACE: Mapping[str, frozenset[str]] = {
         "asian chinese japanese korean indian chen wang kim lee wong tanaka nguyen patel".split()
     ),
     "hispanic": frozenset(
-        "hispanic latino latina mexican garcia martinez rodriguez lopez hernandez jose maria".split()
+        "hispanic latino latina mexican garcia martinez rodriguez lopez hernandez jose "
+        "maria".split()
     ),
     "white": frozenset(
         "white european american british smith johnson miller davis anderson john emily".split()

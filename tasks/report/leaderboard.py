@@ -11,7 +11,19 @@ from math import isfinite
 
 from data.lake.catalog import Catalog
 from tasks.report.comparison import bar
-from tasks.report.page import Cell, Column, Html, Verdict, element, folded, join, note, number, short, table
+from tasks.report.page import (
+    Cell,
+    Column,
+    Html,
+    Verdict,
+    element,
+    folded,
+    join,
+    note,
+    number,
+    short,
+    table,
+)
 from tasks.report.reading import Block, Found, Row, Section, filled_by
 
 _FAMILIES = (
@@ -36,7 +48,7 @@ def leaderboard(catalog: Catalog) -> Found | None:
         f"SELECT w.*, t.tie_group FROM helm_win_rates AS w JOIN ({_BROADEST}) "
         'USING (suite, "group") LEFT JOIN helm_tie_groups AS t '
         'USING (suite, "group", table_name, "row") '
-        "WHERE mean_win_rate IS NOT NULL ORDER BY suite, mean_win_rate DESC, \"row\""
+        'WHERE mean_win_rate IS NOT NULL ORDER BY suite, mean_win_rate DESC, "row"'
     )
     if not found:
         return None
@@ -196,7 +208,9 @@ def _scatter(
     for index, (model, a, b) in enumerate(known):
         px, py = _MARGIN + _SIDE * a, _MARGIN + _SIDE * (1 - b)
         dot = {"cx": f"{px:.1f}", "cy": f"{py:.1f}", "r": 4, "style": f"fill:var(--c{index % 8})"}
-        shapes.append(element("circle", element("title", f"{model}: {a:.3f}, {b:.3f}"), attributes=dot))
+        shapes.append(
+            element("circle", element("title", f"{model}: {a:.3f}, {b:.3f}"), attributes=dot)
+        )
         if len(known) <= 12:
             while any(abs(px - ox) < 90 and abs(py - oy) < 11 for ox, oy in taken):
                 py += 11

@@ -1,4 +1,4 @@
-"""HELM's own tables, reproduced from its files; and our own evaluation through its files and back."""
+"""HELM's own tables, reproduced from its files; our own evaluation through its files and back."""
 
 import csv
 import json
@@ -83,7 +83,8 @@ def check_recomputed(catalog):
     keys = ("run", "metric", "split", "sub_split", "perturbation_json")
     joined = " AND ".join(f"r.{key} IS NOT DISTINCT FROM s.{key}" for key in keys)
     same = " AND ".join(
-        f"(abs(r.{n} - s.{n}) <= 1e-9 * greatest(1, abs(s.{n})) OR (r.{n} IS NULL AND s.{n} IS NULL))"
+        f"(abs(r.{n} - s.{n}) <= 1e-9 * greatest(1, abs(s.{n}))"
+        f" OR (r.{n} IS NULL AND s.{n} IS NULL))"
         for n in ("count", "sum", "sum_squared", "min", "max", "mean")
     )
     [row] = catalog.rows(

@@ -132,9 +132,7 @@ def test_cells_are_means_over_seeds_on_a_full_grid(lake_url):
 def test_cells_feed_win_rates_under_the_contracts(lake_url):
     cells = lab_cells.fn(*scores(lake_url))
     CONTRACTS["helm_cells"].conform(cells)
-    rates = helm_win_rates.fn(
-        publish(lake_url, "helm_cells", cells.to_pylist()), TablesConfig()
-    )
+    rates = helm_win_rates.fn(publish(lake_url, "helm_cells", cells.to_pylist()), TablesConfig())
     best = {
         r["group"]: r["row"]
         for r in reversed(CONTRACTS["helm_win_rates"].conform(rates).to_pylist())

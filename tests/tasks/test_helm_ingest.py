@@ -1,10 +1,10 @@
 """Reading result files: everything is in the tables or in quarantine, nothing is read twice."""
 
 import json
-import os
 import random
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -49,7 +49,9 @@ def test_a_suite_is_read_whole(suite, lake_url):
         "SELECT count(DISTINCT run) AS runs, count(*) AS n, bool_and(suite = 'toys') AS named "
         "FROM helm_predictions"
     )
-    states = [json.loads(p.read_text())["request_states"] for p in suite.glob("*/scenario_state.json")]
+    states = [
+        json.loads(p.read_text())["request_states"] for p in suite.glob("*/scenario_state.json")
+    ]
     assert (row["runs"], row["n"], row["named"]) == (6, sum(map(len, states)), True)
 
 
@@ -57,7 +59,9 @@ def test_unchanged_files_are_not_read_again(suite, lake_url, monkeypatch):
     first, _ = ingest(suite)
     read = []
     monkeypatch.setattr(
-        helm_ingest, "read_job", lambda job, target: read.append(job) or helm_reading.read_job(job, target)
+        helm_ingest,
+        "read_job",
+        lambda job, target: read.append(job) or helm_reading.read_job(job, target),
     )
     assert ingest(suite)[0] == first
     assert read == []
@@ -66,7 +70,9 @@ def test_unchanged_files_are_not_read_again(suite, lake_url, monkeypatch):
     rows, _ = ingest(suite)
     assert rows["helm_stats"] == first["helm_stats"] - 1
     assert rows["helm_instance_stats"] == first["helm_instance_stats"]
-    assert [name for job in read for _, _, name in job.files] == [f"{changed.parent.name}/stats.json"]
+    assert [name for job in read for _, _, name in job.files] == [
+        f"{changed.parent.name}/stats.json"
+    ]
     shutil.rmtree(changed.parent)
     read.clear()
     assert ingest(suite)[0]["helm_runs"] == 5
@@ -101,7 +107,7 @@ def test_links_in_a_circle_and_runs_without_stats_are_told(suite, lake_url):
     (lacking / "per_instance_stats.json").symlink_to(lacking / "per_instance_stats.json")
     rows, run_id = ingest(suite)
     assert rows["helm_runs"] == 6
-    items = {os.path.basename(row["item"]) for row in quarantined(lake_url, run_id)}
+    items = {Path(row["item"]).name for row in quarantined(lake_url, run_id)}
     assert "stats.json" in items
 
 
@@ -118,16 +124,34 @@ def mutated(text, chance):
     value = json.loads(text)
     entry = value
     while isinstance(entry, list | dict) and entry and chance.random() < 0.75:
-        inner = entry[chance.randrange(len(entry))] if isinstance(entry, list) else chance.choice(
-            list(entry.values())
+        inner = (
+            entry[chance.randrange(len(entry))]
+            if isinstance(entry, list)
+            else chance.choice(list(entry.values()))
         )
         if not isinstance(inner, list | dict) or not inner:
             break
         entry = inner
     odd = chance.choice(
-        [None, "x", -1, 10**40, 1e308, [], {}, [1], float("nan"), float("inf"), True, "\ud800", "é" * 9]
+        [
+            None,
+            "x",
+            -1,
+            10**40,
+            1e308,
+            [],
+            {},
+            [1],
+            float("nan"),
+            float("inf"),
+            True,
+            "\ud800",
+            "é" * 9,
+        ]
     )
-    kind = chance.choice(["cut", "key", "value", "twice", "bytes", "encoding", "flip", "deep", "empty"])
+    kind = chance.choice(
+        ["cut", "key", "value", "twice", "bytes", "encoding", "flip", "deep", "empty"]
+    )
     if kind == "cut":
         return text.encode()[: chance.randrange(len(text.encode()))]
     if kind == "key" and isinstance(entry, dict):
@@ -178,7 +202,7 @@ def test_300_mutated_files_are_all_accounted_for(tmp_path, lake_url):
     for path in spoilt:
         name = str(path.relative_to(suite))
         held = path.read_bytes().strip()
-        nothing = held in (b"[]",) or path.name == "scenario_state.json" and not states(held)
+        nothing = held in (b"[]",) or (path.name == "scenario_state.json" and not states(held))
         assert name in told or name in sources or nothing, name
     for row in quarantined(lake_url, run_id):
         assert row["reason"]

@@ -158,7 +158,7 @@ class HelmColumns(
 
 
 class HelmRows(Contract, table="helm_rows", partition=("suite",)):
-    """Rows of every result table: which runs each sums up. A run may be in a row twice, as in HELM."""
+    """Rows of every result table and the runs behind them, one twice where HELM has it so."""
 
     suite: str = field("suite the tables are of")
     group: str = field(_GROUP)

@@ -18,9 +18,13 @@ def expected_error_reference(p, y, bounds):
     """Literal: every point into the first bin whose bound is not below it."""
     bins = {}
     for confidence, right in zip(p, y, strict=True):
-        bins.setdefault(bisect.bisect_left(list(bounds), confidence), []).append((confidence, right))
+        bins.setdefault(bisect.bisect_left(list(bounds), confidence), []).append(
+            (confidence, right)
+        )
     return sum(
-        len(points) / len(p) * abs(np.mean([c for c, _ in points]) - np.mean([r for _, r in points]))
+        len(points)
+        / len(p)
+        * abs(np.mean([c for c, _ in points]) - np.mean([r for _, r in points]))
         for points in bins.values()
     )
 

@@ -32,7 +32,11 @@ def test_a_run_of_2022_has_its_model_for_deployment():
         "groups": ["imdb"],
     }
     row = named(RUN_FIELDS, run_row(spec))
-    assert (row["model"], row["model_deployment"], row["method"]) == ("org/a", "org/a", "generation")
+    assert (row["model"], row["model_deployment"], row["method"]) == (
+        "org/a",
+        "org/a",
+        "generation",
+    )
     assert row["scenario_args"] == '{"b":1,"a":2}'
 
 
@@ -76,7 +80,7 @@ def test_a_perturbation_keeps_all_of_its_keys():
 def test_a_stat_of_another_form_is_set_aside_and_the_rest_goes_on(change):
     found = list(stat_rows([STAT, STAT | change, STAT]))
     assert [type(row) for row in found] == [tuple, Unusable, tuple]
-    assert found[1].index == 1
+    assert found[1].number == 1
     assert found[1].reason
 
 
@@ -99,7 +103,12 @@ def test_a_prediction_is_the_likeliest_completion_with_its_letter_spelt_out():
         "result": {
             "completions": [
                 {"text": " B", "logprob": -2.0},
-                {"text": " A", "logprob": -1.0, "tokens": [{}], "finish_reason": {"reason": "stop"}},
+                {
+                    "text": " A",
+                    "logprob": -1.0,
+                    "tokens": [{}],
+                    "finish_reason": {"reason": "stop"},
+                },
             ]
         },
     }

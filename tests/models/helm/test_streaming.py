@@ -32,7 +32,9 @@ def test_elements_are_what_json_reads(values, indent, size):
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(VALUES, max_size=4), VALUES, st.sampled_from([None, 2]), st.sampled_from([1, 5, 99]))
+@given(
+    st.lists(VALUES, max_size=4), VALUES, st.sampled_from([None, 2]), st.sampled_from([1, 5, 99])
+)
 def test_a_member_array_is_found_among_its_siblings(values, other, indent, size):
     whole = {"before": other, "states": values, "after": other}
     text = json.dumps(whole, indent=indent).encode()
