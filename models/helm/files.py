@@ -61,7 +61,8 @@ def find_files(root: Path) -> tuple[list[ResultFile], list[LeftOut]]:
     if not root.is_dir():
         raise ValueError(f"{root} is no folder: give the folder that holds the runs")
     root = root.resolve()
-    files, left_out = [], []
+    files: list[ResultFile] = []
+    left_out: list[LeftOut] = []
     for folder, names in _folders(root, left_out):
         kinds = {_RUN_FILES[name]: folder / name for name in names if name in _RUN_FILES}
         if kinds and not (folder / "groups.json").exists():

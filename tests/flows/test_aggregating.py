@@ -9,8 +9,9 @@ import pytest
 
 from data.lake import Lake
 from data.lake.catalog import Catalog
-from flows.helm import aggregate_folder
-from models.helm.config import SourceConfig, TablesConfig
+from flows.helm import aggregate_folder, evaluate
+from models.helm.config import EvaluationConfig, SourceConfig, TablesConfig
+from models.lm.config import ModelConfig
 from tasks.helm import suite_schema
 from tasks.helm_export import export
 from tasks.provenance import alone
@@ -121,6 +122,37 @@ def check_layout(catalog, suite, out):
                     if str(their_cell.get("description")).endswith(("runs", "metrics")):
                         assert our_cell["description"] == their_cell["description"]
     assert compared == 4572
+
+
+def test_own_evaluation_through_helms_files_and_back(tmp_path, lake_url, monkeypatch):
+    monkeypatch.setenv("HEADWATER_MODELS", str(tmp_path / "models"))
+    config = EvaluationConfig(
+        models=(ModelConfig(name="random:llama-tiny", threads=1, truncate="left"),),
+        generated=("recall", "dyck_language", "open_ended"),
+        instances=2,
+    )
+    with alone():
+        evaluate(config, TablesConfig())
+    catalog = Catalog(Lake(lake_url))
+    before = cells_of(catalog, config.suite)
+    families = {row["family"] for row in catalog.rows("FROM helm_coverage WHERE measured > 0")}
+    assert families >= {
+        "accuracy", "calibration", "robustness", "fairness", "toxicity", "efficiency",
+    }  # fmt: skip
+    asked = catalog.rows("SELECT count(*) AS n FROM lm_requests")[0]["n"]
+    with alone():
+        evaluate(config.model_copy(update={"suite": "again"}), TablesConfig())
+    again = Catalog(Lake(lake_url))
+    assert again.rows("SELECT count(*) AS n FROM lm_requests")[0]["n"] == asked
+    assert difference_report(before, cells_of(again, "again")) == []
+
+    out = tmp_path / "out" / config.suite
+    export(catalog, config.suite, out, suite_schema("", config.suite, ""))
+    monkeypatch.setenv("HEADWATER_LAKE", str(tmp_path / "other"))
+    aggregate(out)
+    back = cells_of(Catalog(Lake(str(tmp_path / "other"))), config.suite)
+    assert len(before) > 20
+    assert difference_report(before, back) == []
 
 
 def test_runs_without_stats_are_computed_from_their_instances(tmp_path, lake_url):
