@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from models.helm.inference import Scores
 
 _TABLE = ("suite", "group", "table_name")
+_NO_RUN: Sequence[Run | None] = (None,)  # a row without runs is a row all the same
 
 
 @produces("helm_columns", version=1)
@@ -72,7 +73,7 @@ def helm_rows(runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
         }
         for table in _plan(runs, stats, schema)
         for position, row in enumerate(table.rows)
-        for run in row.runs or [None]
+        for run in (row.runs or _NO_RUN)
     ]
     return pa.Table.from_pylist(rows, schema=tables.HelmRows.arrow_schema())
 

@@ -133,8 +133,8 @@ def build_scenarios(config: EvaluationConfig) -> Iterator[Scenario]:
     for name in config.generated:
         # Bias counts words in free text: a handful of texts hold none.
         yield made[name](4 * n if name == "open_ended" else n, seed)
-    for name in config.datasets if config.data else ():
-        yield from _from_data(name, Path(config.data), config)
+    for dataset in config.datasets if config.data else ():
+        yield from _from_data(dataset, Path(config.data), config)
     for path in config.jsonl:
         yield scenarios.read_jsonl(Path(path), n)
 

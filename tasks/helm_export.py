@@ -162,7 +162,7 @@ def _best(cells: Sequence[Row], position: int) -> float | None:
 def _index(schema: Schema, runs: Sequence[Row]) -> list[Row]:
     """The front page: a table a category, a row a group with the number of its models."""
     header = [{"value": name, "markdown": False} for name in ("Group", "Description", "# models")]
-    tables = []
+    tables: list[Row] = []
     for category in dict.fromkeys(group.category for group in schema.run_groups):
         body = []
         for group in schema.run_groups:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
@@ -204,7 +204,8 @@ def _inspect_sample(sample: Any, name: str, found: Foreign) -> None:
     for metric, score in _mapping(sample.get("scores")).items():
         value = _mapping(score).get("value")
         value = _CORRECT.get(value, value) if isinstance(value, str) else value
-        if _is_number(value) or isinstance(value, bool):
+        value = float(value) if isinstance(value, bool) else value
+        if _is_number(value):
             row = _instance_stat(instance, trial, metric, float(value))
             found.instance_stats.append((name, row))
 
@@ -244,9 +245,10 @@ def _prediction(instance: str, trial: int, prompt: str, answer: str, target: str
     )  # fmt: skip
 
 
-def _is_number(value: object) -> bool:
-    finite = (type(value) is int and abs(value) < 1 << 1000) or type(value) is float
-    return finite and abs(float(value)) < float("inf")  # type: ignore[arg-type]
+def _is_number(value: object) -> TypeGuard[float]:
+    if type(value) is int:
+        return abs(value) < 1 << 1000
+    return type(value) is float and abs(value) < float("inf")
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

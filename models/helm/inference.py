@@ -38,7 +38,9 @@ class Comparison:
     separable: bool
 
 
-def bootstrap_mean(values: Sequence[float] | np.ndarray, draws: int, seed: int) -> tuple[float, float]:
+def bootstrap_mean(
+    values: Sequence[float] | np.ndarray, draws: int, seed: int
+) -> tuple[float, float]:
     """95 % percentile interval of the mean of n >= 1 values drawn with replacement."""
     x = np.asarray(values, dtype=np.float64)
     weights = np.random.default_rng(seed).multinomial(len(x), np.full(len(x), 1 / len(x)), draws)

@@ -122,14 +122,10 @@ def _board(
     values = {
         family: [_rate(rates.get((model, family))) for model in models] for family in families
     }
-    places = [range(len(models))]  # the order by name comes first
-    by_name = sorted(range(len(models)), key=lambda i: models[i])
-    places = [_inverse(by_name)]
+    places = [_inverse(sorted(range(len(models)), key=lambda i: models[i]))]
     for family in families:
-        column = values[family]
-        order = sorted(
-            range(len(models)), key=lambda i: (-(-1.0 if column[i] is None else column[i]), i)
-        )
+        column = [-1.0 if value is None else value for value in values[family]]
+        order = sorted(range(len(models)), key=lambda i: (-column[i], i))  # noqa: B023
         places.append(_inverse(order))
     anchor = "".join(c if c.isalnum() else "-" for c in suite.lower())
     heads = [
