@@ -125,7 +125,7 @@ def _board(
     places = [_inverse(sorted(range(len(models)), key=lambda i: models[i]))]
     for family in families:
         column = [-1.0 if value is None else value for value in values[family]]
-        order = sorted(range(len(models)), key=lambda i: (-column[i], i))  # noqa: B023
+        order = sorted(range(len(models)), key=lambda i: (-column[i], i))
         places.append(_inverse(order))
     anchor = "".join(c if c.isalnum() else "-" for c in suite.lower())
     heads = [
