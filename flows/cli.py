@@ -49,6 +49,16 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+class Worst(StrEnum):
+    minimum = "minimum"
+    direction = "direction"
+
+
+class Ties(StrEnum):
+    half = "half"
+    legacy = "legacy"
+
+
 Flow = Annotated[
     str,
     typer.Argument(
@@ -125,6 +135,28 @@ def report(
 
     write_report(Lake(lake_url()), output)
     typer.echo(output)
+
+
+@app.command()
+def aggregate(
+    folder: Annotated[Path, typer.Argument(help="Folder with HELM, lm-eval or inspect results.")],
+    schema: Annotated[
+        Path | None, typer.Option(help="Schema in HELM's form, YAML or JSON.")
+    ] = None,
+    worst: Annotated[Worst, typer.Option(help="Worst case: HELM's minimum, or by direction.")] = (
+        Worst.minimum
+    ),
+    ties: Annotated[Ties, typer.Option(help="Ties count half, or as before September 2024.")] = (
+        Ties.half
+    ),
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write the tables to, in HELM's layout.")
+    ] = None,
+) -> None:
+    """Read evaluation results into tables and compute their cells and win rates."""
+    from flows import aggregating
+
+    aggregating.aggregate(folder, schema, worst.value, ties.value, output)
 
 
 @app.command()

@@ -1,35 +1,139 @@
-"""HELM: what was scored anywhere, compared in one table of win rates.
+"""HELM: models evaluated holistically, anybody's results aggregated, all of it in tables of cells.
 
-extraction_scores -+
-tart_scores       -+-> helm_cells -> helm_win_rates
-forecast_scores   -+
+folder of results -> helm_files -> helm_runs, helm_stats, helm_instance_stats, helm_predictions
+schema + helm_runs -> helm_columns, helm_rows
+helm_instance_stats -> helm_recomputed
+all of these -> helm_cells -> helm_win_rates, helm_tie_groups, helm_comparisons
+
+extraction_scores, tart_scores, forecast_scores -> helm_cells -> helm_win_rates   (the lab's own)
 """
 
 from pydantic import BaseModel
 
 from data.lake import Lake, LakeError, TableRef
-from tasks.helm import helm_cells, helm_win_rates
+from models.helm.config import EvaluationConfig, SourceConfig, TablesConfig
+from models.lm.config import DEFAULT_MODEL, ModelConfig
+from tasks.helm import (
+    helm_cells,
+    helm_columns,
+    helm_comparisons,
+    helm_costs,
+    helm_coverage,
+    helm_recomputed,
+    helm_rows,
+    helm_tie_groups,
+    helm_win_rates,
+    lab_cells,
+    suite_schema,
+)
+from tasks.helm_evaluation import (
+    data_digest,
+    evaluation_instance_stats,
+    evaluation_predictions,
+    evaluation_runs,
+    evaluation_stats,
+    helm_documents,
+)
+from tasks.helm_ingest import (
+    helm_files,
+    helm_instance_stats,
+    helm_predictions,
+    helm_runs,
+    helm_stats,
+    suites,
+)
+from tasks.lm import language_model
 from tasks.pipeline import pipeline
 from tasks.settings import lake_url
 
+_SCORES = ("extraction_scores", "tart_scores", "forecast_scores")
+
 
 class HelmConfig(BaseModel, frozen=True, extra="forbid"):
-    """Aggregation of the latest scores in the lake; nothing to set."""
+    """A folder of results to aggregate, or models to evaluate; with neither, the lab's scores."""
+
+    source: SourceConfig = SourceConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    tables: TablesConfig = TablesConfig()
 
 
-PROFILES = {name: HelmConfig() for name in ("quick", "standard", "paper")}
+_SMOLLM2 = ModelConfig()
+_CONTROL = ModelConfig(name=f"random:{DEFAULT_MODEL}")
+PROFILES = {
+    "quick": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2,), instances=3)),
+    "standard": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=16)),
+    "paper": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=1000)),
+}
 
 
 @pipeline("helm")
 def helm(config: HelmConfig = PROFILES["quick"]) -> TableRef:
-    """Aggregates the latest scores of every system that has been run."""
-    return aggregate(*(_latest(n) for n in ("extraction_scores", "tart_scores", "forecast_scores")))
+    """Aggregates a folder of results, or the latest scores of every system that has been run."""
+    if config.source.folder:
+        return aggregate_folder(config.source, config.tables)[-1]
+    if config.evaluation.models:
+        return evaluate(config.evaluation, config.tables)
+    return aggregate(*(_latest(name) for name in _SCORES))
 
 
 def aggregate(extraction: TableRef, tart: TableRef, forecasts: TableRef) -> TableRef:
-    """Cells and win rates over these scores."""
-    cells = helm_cells(extraction, tart, forecasts)
-    return helm_win_rates(cells)
+    """Cells and win rates over these scores of our own systems."""
+    cells = lab_cells(extraction, tart, forecasts)
+    return helm_win_rates(cells, TablesConfig())
+
+
+def aggregate_folder(source: SourceConfig, config: TablesConfig) -> list[TableRef]:
+    """Cells and win rates of every suite in a folder of results; the win rates of each."""
+    return [
+        aggregate_suite(
+            helm_files(source.folder, suite, digest),
+            suite_schema(source.folder, suite, source.schema_file),
+            config,
+        )
+        for suite, digest in suites(source.folder).items()
+    ]
+
+
+def aggregate_suite(files: TableRef, schema: str, config: TablesConfig) -> TableRef:
+    """One suite's files through to its win rates."""
+    runs = helm_runs(files)
+    stats = helm_stats(files)
+    instance_stats = helm_instance_stats(files)
+    predictions = helm_predictions(files)
+    return _tables(runs, stats, instance_stats, predictions, schema=schema, config=config)
+
+
+def evaluate(config: EvaluationConfig, tables: TablesConfig) -> TableRef:
+    """Scenarios put to every model, and their results through the same tables as anybody's."""
+    models = [language_model(model) for model in config.models]
+    documents = helm_documents(models, config, data_digest(config))
+    runs = evaluation_runs(documents)
+    instance_stats = evaluation_instance_stats(documents)
+    stats = evaluation_stats(documents, instance_stats)
+    predictions = evaluation_predictions(documents)
+    schema = suite_schema("", config.suite, "")
+    return _tables(runs, stats, instance_stats, predictions, schema=schema, config=tables)
+
+
+def _tables(
+    runs: TableRef,
+    stats: TableRef,
+    instance_stats: TableRef,
+    predictions: TableRef,
+    *,
+    schema: str,
+    config: TablesConfig,
+) -> TableRef:
+    """From what was read or computed of a suite's runs to its win rates."""
+    columns = helm_columns(runs, stats, schema)
+    rows = helm_rows(runs, stats, schema)
+    recomputed = helm_recomputed(instance_stats, stats, columns, config.worst, config.recompute)
+    cells = helm_cells(columns, rows, stats, recomputed, config.worst)
+    helm_coverage(cells)
+    helm_comparisons(cells, config)
+    helm_tie_groups(cells, config)
+    helm_costs(runs, instance_stats, predictions)
+    return helm_win_rates(cells, config)
 
 
 def _latest(table: str) -> TableRef:

@@ -1,26 +1,122 @@
-"""Steps of HELM-style aggregation: scores of any system become cells, cells become win rates.
+"""Steps of HELM's aggregation: results of any evaluation become cells, cells become win rates.
 
-The statements are the .sql files beside this module.
+The statements are the .sql files beside this module; reading the results is tasks/helm_ingest.py.
 """
 
 from __future__ import annotations
 
+import functools
+import json
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from data.lake import TableRef
 from data.lake.catalog import run_sql
+from data.lake.tables import helm as tables
+from models.helm.config import Recompute, TablesConfig, Worst
+from models.helm.files import find_files
+from models.helm.layout import Run, TablePlan, plan_tables
+from models.helm.schema import Schema, completed, read_schema
 from tasks.produces import produces
 
+if TYPE_CHECKING:
+    from models.helm.inference import Scores
 
-@produces("helm_cells", version=1)
+_TABLE = ("suite", "group", "table_name")
+_NO_RUN: Sequence[Run | None] = (None,)  # a row without runs is a row all the same
+
+
+@produces("helm_columns", version=1)
+def helm_columns(runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
+    """Columns of every table that the schema and the runs make."""
+    suite = _suite(runs)
+    rows = [
+        {
+            "suite": suite,
+            "group": table.group,
+            "table_name": table.name,
+            "table_title": table.title,
+            "table_position": number,
+            "strategies": list(table.strategies),
+            "position": position,
+            "column": column.heading,
+            "run_group": column.run_group,
+            "metric": column.matcher.name,
+            "split": column.matcher.split,
+            "sub_split": column.matcher.sub_split,
+            "perturbation": column.matcher.perturbation_name,
+            "lower_is_better": column.lower_is_better,
+        }
+        for number, table in enumerate(_plan(runs, stats, schema))
+        for position, column in enumerate(table.columns)
+    ]
+    return pa.Table.from_pylist(rows, schema=tables.HelmColumns.arrow_schema())
+
+
+@produces("helm_rows", version=1)
+def helm_rows(runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
+    """Rows of the same tables with the runs behind them."""
+    suite = _suite(runs)
+    rows = [
+        {
+            "suite": suite,
+            "group": table.group,
+            "table_name": table.name,
+            "position": position,
+            "row": row.label,
+            "model": row.model,
+            "run": run.name if run else None,
+            "run_groups": list(run.groups) if run else [],
+        }
+        for table in _plan(runs, stats, schema)
+        for position, row in enumerate(table.rows)
+        for run in (row.runs or _NO_RUN)
+    ]
+    return pa.Table.from_pylist(rows, schema=tables.HelmRows.arrow_schema())
+
+
+@produces("helm_recomputed", version=1)
+def helm_recomputed(
+    instance_stats: TableRef, stats: TableRef, columns: TableRef, worst: Worst, recompute: Recompute
+) -> pa.Table:
+    """Stats derived anew from the instances; calibration where a run lacks it, or of all runs."""
+    told = set() if recompute == "all" else set(stats.read(["run"])["run"].to_pylist())
+    return run_sql(
+        sql("helm_recomputed.sql", worst),
+        {
+            "helm_instance_stats": instance_stats,
+            "helm_columns": columns,
+            "calibration": calibration_of(instance_stats, told),
+        },
+    )
+
+
+@produces("helm_cells", version=2)
 def helm_cells(
+    columns: TableRef, rows: TableRef, stats: TableRef, recomputed: TableRef, worst: Worst
+) -> pa.Table:
+    """Every cell of every table of a suite, as helm-summarize has it."""
+    return run_sql(
+        sql("helm_cells.sql", worst),
+        {
+            "helm_columns": columns,
+            "helm_rows": rows,
+            "helm_stats": stats,
+            "helm_recomputed": recomputed,
+        },
+    )
+
+
+@produces("helm_cells", version=2)
+def lab_cells(
     extraction_scores: TableRef, tart_scores: TableRef, forecast_scores: TableRef
 ) -> pa.Table:
-    """Scenario x metric x method cells over everything scored."""
+    """Scenario x metric x method cells over everything that Headwater's own systems scored."""
     return run_sql(
-        _statement("helm_cells.sql"),
+        sql("helm_lab_cells.sql"),
         {
             "extraction_scores": extraction_scores,
             "tart_scores": tart_scores,
@@ -29,11 +125,163 @@ def helm_cells(
     )
 
 
-@produces("helm_win_rates", version=1)
-def helm_win_rates(helm_cells: TableRef) -> pa.Table:
+@produces("helm_win_rates", version=2)
+def helm_win_rates(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
     """Mean win rate of every method in its group, with an interval over columns."""
-    return run_sql(_statement("helm_win_rates.sql"), {"helm_cells": helm_cells})
+    from models.helm.inference import bootstrap_mean
+
+    statement = f"CREATE MACRO legacy_ties() AS {config.ties == 'legacy'}; "
+    found = run_sql(statement + sql("helm_win_rates.sql"), {"helm_cells": helm_cells})
+    intervals = [
+        bootstrap_mean(rates, config.draws, config.seed) if rates else (None, None)
+        for rates in found["rates"].to_pylist()
+    ]
+    for number, name in enumerate(("low", "high")):
+        found = found.append_column(name, pa.array([i[number] for i in intervals], pa.float64()))
+    return found.drop_columns("rates")
 
 
-def _statement(name: str) -> str:
-    return Path(__file__).with_name(name).read_text("utf-8")
+@produces("helm_comparisons", version=1)
+def helm_comparisons(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
+    """Every two methods of a table, compared over the columns that both have."""
+    from models.helm.inference import compare
+
+    found = [
+        key | vars(comparison)
+        for key, scores in _by_table(helm_cells)
+        for comparison in compare(scores, config.draws, config.seed)
+    ]
+    return pa.Table.from_pylist(found, schema=tables.HelmComparisons.arrow_schema())
+
+
+@produces("helm_tie_groups", version=1)
+def helm_tie_groups(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
+    """Rows of a table that no paired test tells from the best of their group."""
+    from models.helm.inference import tie_groups
+
+    found = [
+        key | {"row": row, "tie_group": number}
+        for key, scores in _by_table(helm_cells)
+        for row, number in tie_groups(scores, config.seed).items()
+    ]
+    return pa.Table.from_pylist(found, schema=tables.HelmTieGroups.arrow_schema())
+
+
+@produces("helm_costs", version=1)
+def helm_costs(runs: TableRef, instance_stats: TableRef, predictions: TableRef) -> pa.Table:
+    """Requests, tokens and seconds of every model."""
+    return run_sql(
+        sql("helm_costs.sql"),
+        {
+            "helm_runs": runs,
+            "helm_instance_stats": instance_stats,
+            "helm_predictions": predictions,
+        },
+    )
+
+
+@produces("helm_coverage", version=1)
+def helm_coverage(helm_cells: TableRef) -> pa.Table:
+    """How many of the scenarios a family of metrics is defined for have a value, by model."""
+    return run_sql(sql("helm_coverage.sql"), {"helm_cells": helm_cells})
+
+
+def suite_schema(folder: str, suite: str, given: str) -> str:
+    """The schema of a suite as JSON text: the user's file, else the suite's own, else ours.
+
+    folder: where the suite was read from; empty for our own evaluations.
+    Raises ValueError when the file is wrong.
+    """
+    from models.helm.default_schema import DEFAULT
+
+    if given:
+        return _as_json(read_schema(Path(given)))
+    found = find_files(Path(folder))[0] if folder else []
+    own = [file.path for file in found if file.kind == "schema" and file.suite == suite]
+    return _as_json(read_schema(own[0]) if own else DEFAULT)
+
+
+def _as_json(schema: Schema) -> str:
+    return schema.model_dump_json(exclude_defaults=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _plan(runs: TableRef, stats: TableRef, schema: str) -> Sequence[TablePlan]:
+    """The suite's tables; kept, because columns and rows of one plan are two tables."""
+    listed = runs.read().sort_by("run").to_pylist()
+    metrics = run_sql(
+        "SELECT r.g AS name, list(DISTINCT s.metric) AS metrics "
+        "FROM (SELECT run, unnest(groups) AS g FROM helm_runs) AS r "
+        "JOIN helm_stats AS s USING (run) GROUP BY ALL",
+        {"helm_runs": runs, "helm_stats": stats},
+    )
+    by_group = {row["name"]: sorted(row["metrics"]) for row in metrics.to_pylist()}
+    groups = [group for row in listed for group in row["groups"]]
+    whole = Schema.model_validate_json(schema)
+    if whole.open:
+        whole = completed(whole, groups, by_group)
+    return tuple(plan_tables(whole, [_run(row) for row in listed]))
+
+
+def _run(row: dict[str, Any]) -> Run:
+    arguments = json.loads(row["scenario_args"])
+    return Run(
+        name=row["run"],
+        groups=row["groups"],
+        model=row["model"],
+        adapter=json.loads(row["adapter"]),
+        scenario=f"{row['scenario_class']} {json.dumps(arguments, sort_keys=True)}",
+        scenario_args=arguments,
+    )
+
+
+def calibration_of(instance_stats: TableRef, told: Set[str]) -> pa.Table:
+    """Calibration of every run, trial and context in which some answer has a log-probability.
+
+    told: runs to leave out, because they have told theirs.
+    """
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    from models.helm.calibration import calibration
+
+    names = ("run", "trial", "split", "sub_split", "perturbation", "perturbation_json")
+    answers = run_sql(
+        sql("helm_confidence.sql"), {"helm_instance_stats": instance_stats}
+    ).to_pylist()
+    with threadpool_limits(1):  # a handful of numbers a fit: threads would only wait
+        found = [
+            {name: row[name] for name in names} | {"metric": metric, "value": value}
+            for row in answers
+            if row["run"] not in told
+            for metric, value in calibration(np.array(row["p"]), np.array(row["y"])).items()
+        ]
+    types = {"trial": pa.int64(), "value": pa.float64()}
+    fields = [(name, types.get(name, pa.string())) for name in (*names, "metric", "value")]
+    return pa.Table.from_pylist(found, schema=pa.schema(fields))
+
+
+def _by_table(helm_cells: TableRef) -> Iterator[tuple[dict[str, str], Scores]]:
+    """Every table that rows are compared in, with its scores."""
+    wanted = ["row", "column_position", "lower_is_better", "value", "strategies"]
+    found: dict[tuple[str, ...], dict[int, dict[str, float]]] = {}
+    for cell in helm_cells.read([*_TABLE, *wanted]).to_pylist():
+        if cell["strategies"] and cell["lower_is_better"] is not None:
+            columns = found.setdefault(tuple(cell[name] for name in _TABLE), {})
+            if cell["value"] is not None:
+                value = -cell["value"] if cell["lower_is_better"] else cell["value"]
+                columns.setdefault(cell["column_position"], {})[cell["row"]] = value
+    for key, columns in found.items():
+        yield dict(zip(_TABLE, key, strict=True)), columns
+
+
+def _suite(ref: TableRef) -> str:
+    from data.lake import Lake
+
+    return Lake(ref.lake).commit_of(ref).partition["suite"]
+
+
+def sql(name: str, worst: Worst = "minimum") -> str:
+    """A statement of this folder, with the one switch that statements know."""
+    text = Path(__file__).with_name(name).read_text("utf-8")
+    return f"CREATE MACRO by_direction() AS {worst == 'direction'}; {text}"

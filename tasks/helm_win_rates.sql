@@ -1,54 +1,54 @@
--- Mean win rate, HELM section 3 of its summarizer: in a column with at least two values a row's
--- rate is (rows strictly worse + half the other tied rows) / (rows - 1); the mean goes over the
--- columns in which the row has a value. Beyond HELM: a 95 % bootstrap interval over columns,
--- whose draws come from a hash and not from a clock, so that the same cells give the same interval.
+-- Mean win rate, HELM section 3 of its summarizer: in a column with a direction and at least two
+-- values a row's rate is (rows strictly worse + half the other tied rows) / (rows - 1); the mean goes
+-- over the columns in which the row has a value. Before September 2024 HELM let the order of the
+-- rows decide between equal ones: legacy_ties().
+-- The rates themselves come along, so that their spread can be estimated.
 WITH measured AS (
     SELECT
         *,
-        CASE WHEN lower_is_better THEN -value ELSE value END AS goodness
+        CASE WHEN lower_is_better THEN -value ELSE value END AS goodness,
+        CASE WHEN lower_is_better THEN -row_position ELSE row_position END AS place
     FROM helm_cells
-    WHERE value IS NOT NULL AND NOT isnan(value)
+    WHERE value IS NOT NULL AND NOT isnan(value) AND lower_is_better IS NOT NULL
 ),
 
-duels AS (
+ranked AS (
     SELECT
-        a.suite, a."group", a.table_name, a."row", a."column",
-        avg(CASE WHEN a.goodness > b.goodness THEN 1 WHEN a.goodness = b.goodness THEN 0.5 ELSE 0 END)
-            AS rate
-    FROM measured AS a
-    JOIN measured AS b
-        ON a.suite = b.suite
-        AND a."group" = b."group"
-        AND a.table_name = b.table_name
-        AND a."column" = b."column"
-        AND a."row" <> b."row"
-    GROUP BY ALL
+        suite, "group", table_name, row_position, column_position,
+        count(*) OVER of_column AS n,
+        CASE WHEN legacy_ties()
+            THEN row_number() OVER (
+                PARTITION BY suite, "group", table_name, column_position ORDER BY goodness, place
+            ) - 1
+            ELSE rank() OVER (
+                PARTITION BY suite, "group", table_name, column_position ORDER BY goodness
+            ) - 1 + (count(*) OVER (
+                PARTITION BY suite, "group", table_name, column_position, goodness
+            ) - 1) / 2
+        END AS beaten
+    FROM measured
+    WINDOW of_column AS (PARTITION BY suite, "group", table_name, column_position)
 ),
 
 rates AS (
     SELECT
-        suite, "group", table_name, "row",
-        list(rate ORDER BY "column") AS rates
-    FROM duels
+        suite, "group", table_name, row_position,
+        list(beaten / (n - 1) ORDER BY column_position) AS rates
+    FROM ranked
+    WHERE n > 1
     GROUP BY ALL
 ),
 
-resampled AS (
+rows AS (
     SELECT
-        suite, "group", table_name, "row", draw,
-        list_avg([
-            rates[1 + (hash(draw, i) % len(rates))::INTEGER]
-            FOR i IN range(len(rates))
-        ]) AS mean_win_rate
-    FROM rates, range(1000) AS draws (draw)
-),
-
-intervals AS (
-    SELECT
-        suite, "group", table_name, "row",
-        quantile_cont(mean_win_rate, 0.025) AS low,
-        quantile_cont(mean_win_rate, 0.975) AS high
-    FROM resampled
+        suite, "group", table_name, row_position,
+        any_value("row") AS "row",
+        -- A mean over columns that disagree on their direction says nothing.
+        CASE
+            WHEN count(DISTINCT coalesce(lower_is_better::VARCHAR, '')) = 1 THEN avg(value)
+        END AS mean_score
+    FROM helm_cells
+    WHERE len(strategies) > 0
     GROUP BY ALL
 )
 
@@ -57,11 +57,11 @@ SELECT
     "group",
     table_name,
     "row",
+    row_position,
     list_avg(rates) AS mean_win_rate,
-    low,
-    high,
-    coalesce(len(rates), 0) AS n_columns
-FROM (SELECT DISTINCT suite, "group", table_name, "row" FROM helm_cells)
-LEFT JOIN rates USING (suite, "group", table_name, "row")
-LEFT JOIN intervals USING (suite, "group", table_name, "row")
+    coalesce(rates, []) AS rates,
+    coalesce(len(rates), 0) AS n_columns,
+    mean_score
+FROM rows
+LEFT JOIN rates USING (suite, "group", table_name, row_position)
 ORDER BY suite, "group", table_name, mean_win_rate DESC, "row"

@@ -31,7 +31,7 @@ from data.lake import Commit, Contract, Lake, TableRef
 from data.lake.catalog import refresh
 from data.lake.tables import CONTRACTS
 from tasks import planning, settings, showing
-from tasks.provenance import code_version, root_run_id
+from tasks.provenance import code_version, is_alone, root_run_id
 from tasks.recipe import Recipe, recipe
 from tasks.runs import finished
 
@@ -51,8 +51,8 @@ _LASTING = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryErr
 
 def produces(
     table: str, *, version: int, contract: type[Contract] | None = None
-) -> Callable[[Callable[..., pa.Table]], Step]:
-    """Makes a function the step that produces `table`.
+) -> Callable[[Callable[..., pa.Table | pa.RecordBatchReader]], Step]:
+    """Makes a function the step that produces `table`; what it returns may come in batches.
 
     version: raise it when the meaning of the rows changes in a way the code does not show.
     contract: of a table whose columns are only known at run time; the catalogue's otherwise.
@@ -64,7 +64,10 @@ class Step:
     """A function that makes one table, with recipe, cache, publication and lineage around it."""
 
     def __init__(
-        self, function: Callable[..., pa.Table], contract: type[Contract], version: int
+        self,
+        function: Callable[..., pa.Table | pa.RecordBatchReader],
+        contract: type[Contract],
+        version: int,
     ) -> None:
         functools.update_wrapper(self, function)
         self.fn = function
@@ -76,6 +79,8 @@ class Step:
         """Runs the step now, as a task of the surrounding flow (or plans it: tasks/planning.py)."""
         if planning.active():
             return planning.note(self.contract, self.recipe(self._bound(args, kwargs)))
+        if is_alone():
+            return finished(self._run(self._bound(args, kwargs)).result())
         if settings.runner() != "threads":  # then every step works where the runner is
             return results([self.task.submit(*args, **kwargs)])[0]
         return finished(self.task(*args, return_state=True, **kwargs).result())
@@ -135,7 +140,8 @@ class Step:
                 lake.withdraw(damaged)
         refresh(lake)
         log.info("%s: %s rows in %.1f s", ref.table, f"{ref.rows:,}", ref.seconds)
-        showing.table(ref, self.contract)
+        if not is_alone():
+            showing.table(ref, self.contract)
         return Completed(message=f"{ref.rows:,} rows in {ref.snapshot}", data=ref)
 
     def _hit(self, lake: Lake, commit: Commit, asked: float) -> State[TableRef]:

@@ -8,13 +8,39 @@ import platform
 import shlex
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+_alone: ContextVar[str] = ContextVar("alone", default="")
+
+
+@contextmanager
+def alone() -> Iterator[str]:
+    """Within it steps run without Prefect: same tables, no server, no UI. Yields a run id.
+
+    For commands whose work is done sooner than a server is up.
+    """
+    token = _alone.set(str(uuid.uuid4()))
+    try:
+        yield _alone.get()
+    finally:
+        _alone.reset(token)
+
+
+def is_alone() -> bool:
+    return bool(_alone.get())
+
+
 def root_run_id() -> str:
     """Id of the outermost flow run around this call; empty outside of any run."""
+    if is_alone():
+        return _alone.get()
     from prefect.runtime import flow_run
 
     inner = flow_run.id

@@ -35,7 +35,7 @@ def table(ref: TableRef, contract: type[Contract]) -> None:
     """The first rows of a table as an artifact of the task run that made it."""
     from prefect.artifacts import create_table_artifact
 
-    rows = ref.read([c.name for c in contract.columns if c.kind is not bytes])
+    rows = next(ref.batches([c.name for c in contract.columns if c.kind is not bytes]))
     create_table_artifact(
         key=key(ref.table),
         table=[{k: _cell(v) for k, v in row.items()} for row in rows.slice(0, _ROWS).to_pylist()],

@@ -117,11 +117,14 @@ class Catalog:
             raise QueryError(f"only reading is allowed here, not {kind.name}: start with SELECT")
 
 
-def run_sql(statement: str, tables: Mapping[str, TableRef]) -> pa.Table:
-    """The rows of a step's SQL over exactly the snapshots given, under the names given."""
+def run_sql(statement: str, tables: Mapping[str, TableRef | pa.Table]) -> pa.Table:
+    """The rows of a step's SQL over exactly the snapshots (or rows) given, under their names."""
     connection = duckdb.connect(config={"python_enable_replacements": "false"})
     try:
         for name, ref in tables.items():
+            if not isinstance(ref, TableRef):
+                connection.register(name, ref)
+                continue
             lake = Lake(ref.lake)
             _use_files_of(lake, connection)
             columns = [(n, _quoted(n)) for n in lake.commit_of(ref).schema]
@@ -181,7 +184,9 @@ def latest(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[C
     """The snapshots a table's plain view shows: the newest for each partition value."""
     if contract is None or not contract.partition:
         return list(commits[-1:])
-    return list({tuple(c.partition.items()): c for c in commits}.values())
+    # Snapshots from before the table had partitions would show the same rows a second time.
+    whole = [c for c in commits if set(c.partition) >= set(contract.partition)]
+    return list({tuple(c.partition.items()): c for c in whole}.values())
 
 
 def _create_views(

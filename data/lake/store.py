@@ -15,7 +15,7 @@ import json
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.lake.contract import Contract
-from data.lake.errors import DamagedError, LakeError, unwritable
+from data.lake.errors import ContractError, DamagedError, LakeError, unwritable
 from data.lake.storage import SCRATCH, TEMPORARY, LocalStorage, open_storage
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class TableRef:
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The snapshot's rows. Raises DamagedError when a file is gone or unreadable."""
         return Lake(self.lake).read(self, columns)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The same rows a row group at a time, for tables larger than memory."""
+        return Lake(self.lake).batches(self, columns)
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ class Lake:
     def publish(
         self,
         contract: type[Contract],
-        rows: pa.Table,
+        rows: pa.Table | pa.RecordBatchReader,
         *,
         recipe: str,
         fields: Mapping[str, str],
@@ -124,18 +128,21 @@ class Lake:
     ) -> TableRef:
         """Checks `rows` against the contract and makes them a snapshot, wholly or not at all.
 
+        A RecordBatchReader is checked and written batch by batch, in the memory of one of them;
+        its contract must not ask for uniqueness, which no batch can tell.
         Raises ContractError (rows are wrong) or UnwritableError (the place is); the lake then
         is as before.
         """
         started = time.time() if started is None else started
-        rows = contract.conform(rows)
+        checked = _checked(contract, rows)
         snapshot = self._free_name(contract.table, recipe, run_id)
         provenance = {"headwater.recipe": recipe, "headwater.run": run_id}
         staged: Path | None = None
         try:
             self._write_format()
             staged = self.storage.staging()
-            part = _write_parquet(rows, staged / "part-00000.parquet", provenance)
+            path = staged / "part-00000.parquet"
+            part, partition = _write_parquet(contract, checked, path, provenance)
             self.storage.adopt(staged, _folder(contract.table, snapshot))
             commit = Commit(
                 format=FORMAT,
@@ -146,11 +153,11 @@ class Lake:
                 recipe=recipe,
                 fields=dict(fields),
                 inputs=[[ref.table, ref.snapshot] for ref in inputs],
-                partition={name: str(rows.column(name)[0]) for name in contract.partition},
-                rows=rows.num_rows,
+                partition=partition,
+                rows=part.rows,
                 bytes=part.bytes,
                 files=[part],
-                schema={f.name: str(f.type) for f in rows.schema},
+                schema={f.name: str(f.type) for f in contract.arrow_schema()},
                 run_id=run_id,
                 seconds=time.time() - started,
                 code=dict(code or {}),
@@ -226,23 +233,29 @@ class Lake:
 
     def read(self, ref: TableRef, columns: Sequence[str] | None = None) -> pa.Table:
         import pyarrow as pa
+
+        return pa.concat_tables(self.batches(ref, columns))
+
+    def batches(self, ref: TableRef, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The snapshot's rows, one table a row group, at least one."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         commit = self.commit_of(ref)
-        parts = []
         for part in commit.files:
             try:
                 with self.storage.open(f"{commit.folder}/{part.name}") as file:
                     # In this thread alone: Arrow's threads on a Python file can abort the exit.
                     chosen = None if columns is None else list(columns)
-                    rows = pq.ParquetFile(file).read(columns=chosen, use_threads=False)
-                    parts.append(rows if chosen is None else rows.select(chosen))
+                    parquet = pq.ParquetFile(file)
+                    for group in range(parquet.num_row_groups):
+                        rows = parquet.read_row_group(group, columns=chosen, use_threads=False)
+                        yield rows if chosen is None else rows.select(chosen)
             except (OSError, pa.ArrowInvalid) as error:
                 raise DamagedError(
                     f"table {ref.table}: {self.storage.path(commit.folder)}/{part.name} cannot be "
                     f"read ({str(error).splitlines()[0]}); run again to compute it anew"
                 ) from error
-        return pa.concat_tables(parts)
 
     # -- keeping ---------------------------------------------------------------------------------
 
@@ -343,14 +356,47 @@ def _snapshot_of(record: str) -> str:
     return "-".join(record.removesuffix(".json").split("-")[1:])
 
 
-def _write_parquet(rows: pa.Table, path: Path, provenance: Mapping[str, str]) -> Part:
+def _checked(contract: type[Contract], rows: pa.Table | pa.RecordBatchReader) -> Iterable[pa.Table]:
+    """Tables that keep the contract: a whole one checked now, batches as they come."""
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        return [contract.conform(rows)]
+    if contract.unique:
+        raise TypeError(f"table {contract.table} is unique by {contract.unique}: publish it whole")
+    return (contract.conform(pa.Table.from_batches([batch])) for batch in rows)
+
+
+def _write_parquet(
+    contract: type[Contract],
+    tables: Iterable[pa.Table],
+    path: Path,
+    provenance: Mapping[str, str],
+) -> tuple[Part, dict[str, str]]:
+    """The file, and the value of every partition column in it."""
     import pyarrow.parquet as pq
 
-    named = rows.replace_schema_metadata({**(rows.schema.metadata or {}), **provenance})
-    pq.write_table(named, path, compression="zstd", row_group_size=_ROW_GROUP)
+    schema = contract.arrow_schema()
+    schema = schema.with_metadata({**(schema.metadata or {}), **provenance})
+    partition: dict[str, str] = {}
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for table in tables:
+            names = contract.partition if table.num_rows else ()
+            values = {name: str(table.column(name)[0]) for name in names}
+            if partition and values and values != partition:
+                raise ContractError(
+                    f"table {contract.table}: one snapshot holds one partition, got {partition} "
+                    f"and {values}"
+                )
+            partition = partition or values
+            rows += table.num_rows
+            writer.write_table(table.cast(schema), row_group_size=_ROW_GROUP)
+        if not rows:
+            writer.write_table(schema.empty_table())  # so that whoever reads finds the columns
     with path.open("rb") as file:
         digest = _sha256(iter(lambda: file.read(_HASH_BLOCK), b""))
-    return Part(path.name, rows.num_rows, path.stat().st_size, digest)
+    return Part(path.name, rows, path.stat().st_size, digest), partition
 
 
 def _sha256(blocks: Iterator[bytes]) -> str:

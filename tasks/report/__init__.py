@@ -15,12 +15,23 @@ from data.lake.catalog import Catalog
 from tasks.report.comparison import COMPARISON
 from tasks.report.forecasting import FORECASTING
 from tasks.report.house import LAST_RUN, LINEAGE, QUALITY, catalogue
+from tasks.report.leaderboard import LEADERBOARD
 from tasks.report.operators import OPERATORS
 from tasks.report.page import Html, Verdict, code, counted, element, join, note, verdicts
 from tasks.report.reading import Rendered, render
 from tasks.report.scores import EXTRACTION, FEW_SHOT
 
-_SECTIONS = (LAST_RUN, EXTRACTION, FEW_SHOT, FORECASTING, OPERATORS, COMPARISON, LINEAGE, QUALITY)
+_SECTIONS = (
+    LAST_RUN,
+    EXTRACTION,
+    FEW_SHOT,
+    FORECASTING,
+    OPERATORS,
+    COMPARISON,
+    LEADERBOARD,
+    LINEAGE,
+    QUALITY,
+)
 _STYLE = Path(__file__).with_name("report.css")
 # Whatever a table holds, the page can load nothing and run nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

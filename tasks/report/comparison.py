@@ -31,13 +31,13 @@ _GROUPS = '"group", table_name'
 def win_rates(catalog: Catalog) -> Found | None:
     """Horizontal bars with 95 % intervals, one table for every group and family of metrics."""
     found = catalog.rows(
-        f"SELECT * FROM helm_win_rates ORDER BY suite, {_GROUPS}, "
+        f"SELECT * FROM helm_win_rates WHERE suite = 'headwater' ORDER BY suite, {_GROUPS}, "
         'mean_win_rate DESC NULLS LAST, "row"',
     )
     if not found:
         return None
     told, parts = [], []
-    for (suite, group, family), members in groupby(found, key=_key):
+    for (_, group, family), members in groupby(found, key=_key):
         here = list(members)
         told += _verdict(group, family, here)
         columns = [
@@ -47,15 +47,13 @@ def win_rates(catalog: Catalog) -> Found | None:
         columns += [Column(c, True) for c in ("rate", "95 % interval", "columns")]
         body = [
             [
-                Cell(row["row"], "ours" if row["row"] in _OURS else ""), Cell(_bar(row), "bar"),
+                Cell(row["row"], "ours" if row["row"] in _OURS else ""), Cell(bar(row), "bar"),
                 number(row["mean_win_rate"], 2),
                 f"{number(row['low'], 2)} to {number(row['high'], 2)}", row["n_columns"],
             ]
             for row in here
         ]  # fmt: skip
         parts.append(table(columns, body, classes=["wins"]))
-        if suite != "headwater":
-            parts.append(note(f"Suite: {short(suite)}"))
     parts.append(note(
         "Mean over columns of the share of other methods beaten, ties count half; lines: 95 % "
         "bootstrap interval over columns. The columns of a table share data, so the intervals "
@@ -69,7 +67,8 @@ def _key(row: Row) -> tuple[str, str, str]:
     return row["suite"], row["group"], row["table_name"]
 
 
-def _bar(row: Row) -> Html:
+def bar(row: Row) -> Html:
+    """A mean win rate as a bar with its interval and a mark at one half."""
     rate = row["mean_win_rate"]
     if rate is None:
         return Html("")
@@ -117,7 +116,10 @@ def _verdict(group: str, family: str, found: Sequence[Row]) -> list[Verdict]:
 
 def cells(catalog: Catalog) -> Found | None:
     """The cells, a folded table for every group and family: columns of HELM's tables as rows."""
-    found = catalog.rows(f'SELECT * FROM helm_cells ORDER BY suite, {_GROUPS}, "column", "row"')
+    found = catalog.rows(
+        f"SELECT * FROM helm_cells WHERE suite = 'headwater' ORDER BY suite, {_GROUPS}, "
+        '"column", "row"'
+    )
     if not found:
         return None
     parts = []

@@ -9,7 +9,8 @@ import pytest
 
 from data.lake import Lake
 from data.lake.tables import CONTRACTS
-from tasks.helm import helm_cells, helm_win_rates
+from models.helm.config import TablesConfig
+from tasks.helm import helm_win_rates, lab_cells
 
 
 def publish(lake_url, table, rows):
@@ -30,6 +31,12 @@ def cell(row, column, value, *, lower=False, group="g"):
         "lower_is_better": lower,
         "value": value,
         "trials": 1,
+        "runs": [],
+        "row_position": int(row.strip("mabc") or ord(row[0]) - ord("a")),
+        "column_position": int(column.strip("cxy") or ord(column[0]) - ord("x")),
+        "run_group": group,
+        "metric": "em",
+        "strategies": ["win_rate"],
     }
 
 
@@ -59,7 +66,7 @@ def test_win_rates_equal_the_definition(lake_url, seed):
         for m in range(5)
         for c in range(7)
     ]
-    rows = helm_win_rates.fn(publish(lake_url, "helm_cells", cells)).to_pylist()
+    rows = helm_win_rates.fn(publish(lake_url, "helm_cells", cells), TablesConfig()).to_pylist()
     found = {(r["group"], r["row"]): r["mean_win_rate"] for r in rows}
     assert found == pytest.approx(win_rates_reference(cells))
     assert all(r["low"] <= r["mean_win_rate"] <= r["high"] for r in rows)
@@ -67,7 +74,7 @@ def test_win_rates_equal_the_definition(lake_url, seed):
 
 def test_ties_count_half_and_a_lonely_row_has_no_rate(lake_url):
     cells = [cell("a", "x", 1.0), cell("b", "x", 1.0), cell("c", "y", 1.0), cell("c", "x", None)]
-    rows = helm_win_rates.fn(publish(lake_url, "helm_cells", cells)).to_pylist()
+    rows = helm_win_rates.fn(publish(lake_url, "helm_cells", cells), TablesConfig()).to_pylist()
     found = {r["row"]: (r["mean_win_rate"], r["n_columns"]) for r in rows}
     assert found == {"a": (0.5, 1), "b": (0.5, 1), "c": (None, 0)}
 
@@ -110,7 +117,7 @@ def scores(lake_url):
 
 
 def test_cells_are_means_over_seeds_on_a_full_grid(lake_url):
-    cells = helm_cells.fn(*scores(lake_url)).to_pylist()
+    cells = lab_cells.fn(*scores(lake_url)).to_pylist()
     found = {(c["row"], c["column"]): (c["value"], c["trials"]) for c in cells}
     assert found["tart", "t, k = 8: accuracy"] == (pytest.approx(0.7), 2)
     assert found["ridge", "d y, horizon 24: mse"] == (0.2, 1)
@@ -123,9 +130,9 @@ def test_cells_are_means_over_seeds_on_a_full_grid(lake_url):
 
 
 def test_cells_feed_win_rates_under_the_contracts(lake_url):
-    cells = helm_cells.fn(*scores(lake_url))
+    cells = lab_cells.fn(*scores(lake_url))
     CONTRACTS["helm_cells"].conform(cells)
-    rates = helm_win_rates.fn(publish(lake_url, "helm_cells", cells.to_pylist()))
+    rates = helm_win_rates.fn(publish(lake_url, "helm_cells", cells.to_pylist()), TablesConfig())
     best = {
         r["group"]: r["row"]
         for r in reversed(CONTRACTS["helm_win_rates"].conform(rates).to_pylist())
@@ -135,3 +142,14 @@ def test_cells_feed_win_rates_under_the_contracts(lake_url):
         "few-shot classification": "tart",
         "forecasting": "spacetime",
     }
+
+
+def test_before_2024_the_order_of_the_rows_decided_between_equals(lake_url):
+    cells = [cell("a", "x", 1.0), cell("b", "x", 1.0), cell("c", "x", 0.0)]
+    table = publish(lake_url, "helm_cells", cells)
+    found = {
+        ties: {r["row"]: r["mean_win_rate"] for r in helm_win_rates.fn(table, config).to_pylist()}
+        for ties, config in ((t, TablesConfig(ties=t)) for t in ("half", "legacy"))
+    }
+    assert found["half"] == {"a": 0.75, "b": 0.75, "c": 0.0}
+    assert found["legacy"] == {"a": 0.5, "b": 1.0, "c": 0.0}

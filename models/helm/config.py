@@ -1,0 +1,68 @@
+"""What to aggregate and what to evaluate."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from models.lm.config import ModelConfig
+
+Ties = Literal["half", "legacy"]
+Worst = Literal["minimum", "direction"]
+Generated = Literal["synthetic_reasoning", "dyck_language", "recall", "open_ended"]
+Dataset = Literal["sms_spam", "raft", "wikitext2", "factbook"]
+Recompute = Literal["missing", "all"]
+
+
+class SourceConfig(BaseModel, frozen=True, extra="forbid"):
+    """Result files to read."""
+
+    folder: str = Field("", description="folder with HELM, lm-eval or inspect results; '' for none")
+    schema_file: str = Field(
+        "", description="YAML or JSON schema; '' takes the suite's schema.json, else our own"
+    )
+
+
+class TablesConfig(BaseModel, frozen=True, extra="forbid"):
+    """How results become cells and win rates. The defaults are HELM's."""
+
+    worst: Worst = Field(
+        "minimum",
+        description="worst case over perturbations: HELM's minimum always, or by direction, the "
+        "maximum where lower is better (from instances)",
+    )
+    recompute: Recompute = Field(
+        "missing",
+        description="whose calibration is computed from instances: all runs' or theirs "
+        "that have no stats.json",
+    )
+    ties: Ties = Field(
+        "half", description="ties count half, as since September 2024, or by order as before"
+    )
+    draws: int = Field(1000, ge=100, le=100_000, description="bootstrap draws [draws]")
+    seed: int = Field(0, ge=0, description="random seed of the draws")
+
+
+class EvaluationConfig(BaseModel, frozen=True, extra="forbid"):
+    """Which scenarios are put to which models. Without a model nothing is evaluated."""
+
+    models: tuple[ModelConfig, ...] = Field((), description="language models to evaluate")
+    generated: tuple[Generated, ...] = Field(
+        ("synthetic_reasoning", "dyck_language", "recall", "open_ended"),
+        description="scenarios made by rule, without data",
+    )
+    data: str = Field(
+        "",
+        description="folder of data sets for the scenarios below, which are left out without it",
+    )
+    datasets: tuple[Dataset, ...] = Field(
+        ("sms_spam", "raft", "wikitext2", "factbook"), description="data sets taken from `data`"
+    )
+    raft_tasks: tuple[str, ...] = Field(
+        ("ade_corpus_v2", "overruling", "terms_of_service"), description="tasks of RAFT"
+    )
+    jsonl: tuple[str, ...] = Field(
+        (), description="the user's own scenarios: files with a line an instance"
+    )
+    instances: int = Field(8, ge=1, le=10_000, description="test instances a scenario [instances]")
+    seed: int = Field(0, ge=0, description="random seed of instances and perturbations")
+    suite: str = Field("headwater-models", min_length=1, description="suite the results belong to")
