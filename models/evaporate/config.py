@@ -47,3 +47,36 @@ class InductionConfig(BaseModel, frozen=True, extra="forbid"):
         "differ to count as two [documents]; not in the paper",
         ge=0,
     )
+
+
+class SandboxConfig(BaseModel, frozen=True, extra="forbid"):
+    """What a function written by a language model may use up."""
+
+    seconds: float = Field(
+        default=1.0,
+        description="wall time a function may take on one document [s]; the paper's 1",
+        gt=0,
+    )
+    memory_mib: int = Field(
+        default=1024, description="address space of its process [MiB]; not in the paper", ge=256
+    )
+    workers: int = Field(
+        default=2, description="worker processes that share the documents [processes]", ge=1
+    )
+
+
+class SynthesisConfig(BaseModel, frozen=True, extra="forbid"):
+    """How a language model is asked for functions and for its own readings."""
+
+    templates: tuple[Literal["P_A", "P_B"], ...] = Field(
+        default=("P_A", "P_B"), description="prompt templates, section 3.2.1", min_length=1
+    )
+    chunks_per_document: int = Field(
+        default=2, description="chunks of a sample shown for one attribute; the paper's code: 2", ge=1
+    )
+    max_tokens: int = Field(
+        default=300, description="length of a function [tokens]; the paper's code: 500", ge=16
+    )
+    max_value_tokens: int = Field(
+        default=100, description="length of a value read directly [tokens]; the paper's 100", ge=1
+    )
