@@ -170,11 +170,11 @@ def _plain(found: object) -> list[str]:
             continue
         if not isinstance(one, str | int | float):
             raise TypeError(f"a value is a string, not {type(one).__name__}")
-        value = str(one).strip()
-        size += len(value)
+        whole = str(one)
+        size += len(whole)
         if size > MAX_CHARACTERS:
             raise ValueError(f"values of more than {MAX_CHARACTERS} characters for one document")
-        if value:
+        if value := whole.strip():
             values[value] = None
     return list(values)
 
