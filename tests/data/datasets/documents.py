@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 
 def pdf(pages: list[str]) -> bytes:
-    """A PDF file with a text layer: one line of text a line, one string a page (ASCII, no brackets)."""
+    """A PDF file with a text layer, one string a page, its lines as they are (ASCII)."""
     count = len(pages)
     kids = " ".join(f"{4 + 2 * i} 0 R" for i in range(count))
     objects = [
