@@ -7,13 +7,21 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 
+class Wanted(BaseModel, frozen=True, extra="forbid"):
+    """What is wanted of the documents, and how many of them are samples."""
+
+    attributes: tuple[str, ...]
+    examples: int
+    seed: int
+
+
 class CorpusConfig(BaseModel, frozen=True, extra="forbid"):
     """Which documents, what is wanted of them, and which of them are samples."""
 
     folder: str = Field(
         default="",
-        description="folder of text, Markdown, HTML and PDF files; empty: the METADATA files of the "
-        "installed Python packages",
+        description="folder of text, Markdown, HTML and PDF files; empty: the METADATA files of "
+        "the installed Python packages",
     )
     topic: str = Field(
         default="packages",
@@ -45,9 +53,13 @@ class CorpusConfig(BaseModel, frozen=True, extra="forbid"):
         default=3000, description="length of a chunk [characters]; the paper's 3000", ge=100
     )
 
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(attributes=self.attributes, examples=self.examples, seed=self.seed)
+
 
 class Place(BaseModel, frozen=True, extra="forbid"):
-    """Where something is, of which `digest` says what it is: the place does not count in recipes."""
+    """Where something is; `digest` says what it is. Where it is does not count in recipes."""
 
     path: str = Field(exclude=True)
     digest: str = ""

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
+
+from models.evaporate.config import SplitConfig
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,41 +30,6 @@ _WORD = re.compile(r"[^\W\d_]{2,30}")
 _ANY_TAG = re.compile(r"<[^<>]{1,300}>")
 _MAX_TERMS = 4_000
 _FEW_TERMS = 3  # beginnings, headings and tags without which a document is prose
-
-
-class SplitConfig(BaseModel, frozen=True, extra="forbid"):
-    """How a folder is split into sources."""
-
-    sources: int = Field(
-        default=0, description="number of sources; 0 finds it [sources]; not in the paper", ge=0
-    )
-    max_sources: int = Field(
-        default=12, description="most sources that are looked for [sources]", ge=1
-    )
-    documents: int = Field(
-        default=600, description="documents that are looked at, at most [documents]", ge=2
-    )
-    shared: float = Field(
-        default=0.1,
-        description="a term counts if at least this share of the documents has it [0..1]",
-        gt=0,
-        le=1,
-    )
-    apart: float = Field(
-        default=0.3,
-        description="two groups whose mean documents have a cosine above this are one source "
-        "[0..1]; not in the paper",
-        gt=0,
-        le=1,
-    )
-    smallest: float = Field(
-        default=0.05,
-        description="a group with less than this share of the documents joins the one most like it "
-        "[0..1]; not in the paper",
-        ge=0,
-        lt=1,
-    )
-    seed: int = Field(default=0, description="seed of k-means", ge=0)
 
 
 class Split(BaseModel, frozen=True):

@@ -36,11 +36,29 @@ class Source(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Tokens of prompts and answers together."""
+    """Tokens of a strategy on a collection; at_scale: with SCALE documents of the same size."""
 
     strategy: str
-    tokens: int
-    at_scale: int  # with SCALE documents of the same size
+    prompt: int
+    completion: int
+    at_scale: int
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt + self.completion
+
+
+class Spent(NamedTuple):
+    """Tokens of some calls: of the prompts and of the answers."""
+
+    prompt: float
+    completion: float
+
+    def times(self, n: float) -> Spent:
+        return Spent(self.prompt * n, self.completion * n)
+
+    def plus(self, other: Spent) -> Spent:
+        return Spent(self.prompt + other.prompt, self.completion + other.completion)
 
 
 class Row(NamedTuple):
@@ -76,27 +94,21 @@ def predict(source: Source) -> list[Cost]:
     """
     if source.documents < 1:
         raise ValueError("the cost of no documents: give at least one")
-    direct = _direct(source)
-    fixed = _schema(source)
-    per_chunk = source.chunk / CHARACTERS_PER_TOKEN
-    one = per_chunk + _FUNCTION_PROMPT + _FUNCTION_ANSWER
-    code = fixed + source.attributes * one
-    plus = fixed + source.attributes * per_attribute(source)
-    scale = SCALE / source.documents
+    reading = _direct(source)
+    schema = _schema(source)
+    one = Spent(source.chunk / CHARACTERS_PER_TOKEN + _FUNCTION_PROMPT, _FUNCTION_ANSWER)
+    code = schema.plus(one.times(source.attributes))
+    plus = schema.plus(_attribute(source).times(source.attributes))
     return [
-        Cost(DIRECT, round(direct), round(direct * scale)),
-        Cost(CODE, round(code), round(code)),
-        Cost(CODE_PLUS, round(plus), round(plus)),
+        _cost(DIRECT, reading, SCALE / source.documents),
+        _cost(CODE, code, 1.0),
+        _cost(CODE_PLUS, plus, 1.0),
     ]
 
 
 def per_attribute(source: Source) -> float:
     """Tokens CODE+ spends on an attribute: readings and functions of the samples' chunks."""
-    chunks = _samples(source) * min(source.chunks_per_attribute, _chunks(source))
-    text = min(source.chunk, source.characters / source.documents) / CHARACTERS_PER_TOKEN
-    reading = text + _READING_PROMPT + _READING_ANSWER
-    writing = text + _FUNCTION_PROMPT + _FUNCTION_ANSWER
-    return chunks * (reading + _TEMPLATES * writing)
+    return sum(_attribute(source))
 
 
 def crossover_documents(attributes: int, per_attribute: float, per_document: float) -> float:
@@ -111,19 +123,33 @@ def crossover_attributes(documents: int, per_attribute: float, per_document: flo
 
 def per_document(source: Source) -> float:
     """Tokens DIRECT spends on a document of mean size."""
-    return _direct(source) / source.documents
+    return sum(_direct(source)) / source.documents
 
 
-def _direct(source: Source) -> float:
+def _cost(strategy: str, spent: Spent, growth: float) -> Cost:
+    """growth: how much more of it SCALE documents take."""
+    return Cost(strategy, round(spent.prompt), round(spent.completion), round(sum(spent) * growth))
+
+
+def _attribute(source: Source) -> Spent:
+    chunks = _samples(source) * min(source.chunks_per_attribute, _chunks(source))
+    text = min(source.chunk, source.characters / source.documents) / CHARACTERS_PER_TOKEN
+    reading = Spent(text + _READING_PROMPT, _READING_ANSWER)
+    writing = Spent(text + _FUNCTION_PROMPT, _FUNCTION_ANSWER)
+    return reading.plus(writing.times(_TEMPLATES)).times(chunks)
+
+
+def _direct(source: Source) -> Spent:
     chunks = source.documents * _chunks(source)
-    answers = source.attributes * _TABLE_ANSWER_PER_ATTRIBUTE
-    return source.characters / CHARACTERS_PER_TOKEN + chunks * (_TABLE_PROMPT + answers)
+    asked = Spent(_TABLE_PROMPT, source.attributes * _TABLE_ANSWER_PER_ATTRIBUTE)
+    return asked.times(chunks).plus(Spent(source.characters / CHARACTERS_PER_TOKEN, 0.0))
 
 
-def _schema(source: Source) -> float:
-    text = source.characters / source.documents / CHARACTERS_PER_TOKEN
-    reading = text + _chunks(source) * (_SCHEMA_PROMPT + _SCHEMA_ANSWER)
-    return _samples(source) * reading + _RANKING_CALLS * (_RANKING_PROMPT + _RANKING_ANSWER)
+def _schema(source: Source) -> Spent:
+    text = Spent(source.characters / source.documents / CHARACTERS_PER_TOKEN, 0.0)
+    asked = Spent(_SCHEMA_PROMPT, _SCHEMA_ANSWER).times(_chunks(source))
+    ranking = Spent(_RANKING_PROMPT, _RANKING_ANSWER).times(_RANKING_CALLS)
+    return text.plus(asked).times(_samples(source)).plus(ranking)
 
 
 def _chunks(source: Source) -> int:

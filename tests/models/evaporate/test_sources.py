@@ -8,7 +8,8 @@ import pytest
 
 from data.datasets.factbook import as_card, as_infobox, as_memorandum, read_factbook
 from data.datasets.packages import read_packages
-from models.evaporate.sources import SplitConfig, purity, split, telling_terms
+from models.evaporate.config import SplitConfig
+from models.evaporate.sources import purity, split, telling_terms
 
 WORDS = ["red", "green", "tide", "moon", "stone", "river", "cloud", "salt", "iron", "glass"]
 
