@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from data.datasets.labels import matched, read_labels
 from data.lake import Lake, TableRef
@@ -40,6 +40,9 @@ class EvaporateConfig(BaseModel, frozen=True, extra="forbid"):
     """Which documents to read, and how functions are made, run and put to the vote."""
 
     corpus: CorpusConfig = CorpusConfig()
+    model: str = Field(
+        default="", description="language model that reads and writes functions; empty: none"
+    )
     split: SplitConfig = SplitConfig()
     induction: InductionConfig = InductionConfig()
     labelling: LabelConfig = LabelConfig()
