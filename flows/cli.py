@@ -156,7 +156,7 @@ def doctor() -> None:
 
 
 @app.command()
-def ingest(
+def ingest(  # noqa: PLR0917  an option each
     folder: Annotated[Path, typer.Argument(help="Folder of text, Markdown, HTML and PDF files.")],
     topic: Annotated[str, typer.Option(help="What they are about; names the table.")],
     examples: Annotated[
@@ -172,9 +172,16 @@ def ingest(
     from flows import ingesting
 
     ingesting.ingest(
-        folder, topic, examples, attributes, model, profile.value, settings or [],
-        as_json=json, asked_at=_ASKED_AT,
-    )  # fmt: skip
+        folder,
+        topic,
+        profile.value,
+        settings or [],
+        labels=examples,
+        attributes=attributes,
+        model=model,
+        as_json=json,
+        asked_at=_ASKED_AT,
+    )
 
 
 @app.command()

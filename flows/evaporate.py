@@ -25,11 +25,15 @@ from models.evaporate.config import (
     LabelConfig,
     Place,
     SandboxConfig,
+    SchemaConfig,
     SplitConfig,
+    SynthesisConfig,
 )
 from tasks import planning
-from tasks.evaporate import chunks, documents, extractions, functions, labels, sources
+from tasks.evaporate import chunks, documents, extractions, sources
+from tasks.evaporate_functions import functions, labels
 from tasks.evaporate_intake import Intake, set_aside, take_in
+from tasks.evaporate_models import model_calls
 from tasks.evaporate_results import attributes, drift, extraction_scores, token_ledger, wide
 from tasks.pipeline import pipeline
 from tasks.produces import results
@@ -44,6 +48,8 @@ class EvaporateConfig(BaseModel, frozen=True, extra="forbid"):
         default="", description="language model that reads and writes functions; empty: none"
     )
     split: SplitConfig = SplitConfig()
+    attributes: SchemaConfig = SchemaConfig()
+    synthesis: SynthesisConfig = SynthesisConfig()
     induction: InductionConfig = InductionConfig()
     labelling: LabelConfig = LabelConfig()
     sandbox: SandboxConfig = SandboxConfig()
@@ -72,8 +78,7 @@ def evaporate(config: EvaporateConfig = PROFILES["quick"]) -> TableRef:
     )
     pieces = [chunks.submit(text, corpus.chunk) for text in texts]
     pool = [texts[i] for i in _pool(intake, corpus)]
-    known = labels(pool, since=0, given=_labels_of(corpus), wanted=corpus.wanted)
-    made = functions(pool, known, config.induction, config.labelling, config.sandbox)
+    known, made = _functions_from(pool, 0, config)
     cells = results(
         extractions.submit(text, [made], config.labelling, config.sandbox) for text in texts
     )
@@ -86,6 +91,45 @@ def evaporate(config: EvaporateConfig = PROFILES["quick"]) -> TableRef:
         scored = [cells[i] for i in _pool(intake, corpus)]
         return extraction_scores(pool, known, made, scored, config.sandbox)
     return tables[0]
+
+
+def _functions_from(
+    pool: list[TableRef], since: int, config: EvaporateConfig
+) -> tuple[TableRef, TableRef]:
+    """Labels of the pool's samples, and the functions made from them."""
+    wanted, given = config.corpus.wanted, _labels_of(config.corpus)
+    calls = (
+        model_calls(
+            pool,
+            since=since,
+            model=config.model,
+            wanted=wanted,
+            schema=config.attributes,
+            synthesis=config.synthesis,
+        )
+        if config.model
+        else None
+    )
+    known = labels(
+        pool,
+        since=since,
+        given=given,
+        wanted=wanted,
+        schema=config.attributes,
+        synthesis=config.synthesis,
+        calls=calls,
+    )
+    made = functions(
+        pool,
+        known,
+        induction=config.induction,
+        synthesis=config.synthesis,
+        labelling=config.labelling,
+        sandbox=config.sandbox,
+        wanted=wanted,
+        calls=calls,
+    )
+    return known, made
 
 
 def _pool(intake: Intake, corpus: CorpusConfig) -> list[int]:

@@ -1,4 +1,4 @@
-"""`headwater ingest` and `headwater show`: a folder becomes tables, a cell is traced to its text."""
+"""`headwater ingest` and `headwater show`: folders become tables, cells are traced to texts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _CONTEXT = 240  # characters shown around a value
 def ingest(
     folder: Path,
     topic: str,
-    labels: Path | None,
-    attributes: str,
-    model: str,
     profile: str,
     settings: Sequence[str],
     *,
+    labels: Path | None,
+    attributes: str,
+    model: str,
     as_json: bool,
     asked_at: float,
 ) -> None:

@@ -1,40 +1,35 @@
-"""Steps of EVAPORATE: sources, texts, chunks, labels, functions and what they extract."""
+"""Steps of EVAPORATE: sources, texts, chunks, and what functions extract from them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from data.datasets.documents import Document as FileDocument
 from data.datasets.documents import File, Unreadable, read_documents
-from data.datasets.labels import matched, read_labels
-from data.datasets.packages import ATTRIBUTES, package_truth, read_packages
+from data.datasets.packages import read_packages
 from data.lake import TableRef
 from data.lake.tables import evaporate as tables
 from models.evaporate import voting
 from models.evaporate.chunks import chunk_spans
-from models.evaporate.code import CodeFunction, run_functions
+from models.evaporate.code import CodeFunction
 from models.evaporate.config import (
-    InductionConfig,
     LabelConfig,
     Place,
     SandboxConfig,
     SplitConfig,
-    Wanted,
 )
-from models.evaporate.corpus import Document, Gold, choose_examples, examples_of
+from models.evaporate.corpus import Document
 from models.evaporate.functions import parse_function
-from models.evaporate.inducer import candidates
 from models.evaporate.pages import Page
-from models.evaporate.selection import Candidate, JudgedFunction, judge_candidates
+from models.evaporate.selection import Candidate
 from tasks.produces import produces
 from tasks.progress import progress_bar
 from tasks.records import quarantine
 
 _BLOCK = 100  # documents whose pages are in memory at once
-_FITTED = 400  # documents that accuracies are learned from
 
 
 @produces("sources", version=1)
@@ -104,76 +99,6 @@ def chunks(documents: TableRef, size: int) -> pa.Table:
                 }
             )
     return pa.Table.from_pylist(rows, schema=tables.Chunks.arrow_schema())
-
-
-@produces("labels", version=1)
-def labels(documents: list[TableRef], *, since: int, given: Place, wanted: Wanted) -> pa.Table:
-    """What is known of the documents, and which of them are samples."""
-    rows = []
-    for source, found in _by_source(documents).items():
-        known, origin = _known(found, given, wanted.attributes)
-        labelled = sorted({doc_id for doc_id, _ in known})
-        samples = choose_examples(labelled, wanted.examples, wanted.seed)
-        rows += [
-            {
-                "collection": found[0]["collection"],
-                "since": since,
-                "source": source,
-                "doc_id": doc_id,
-                "attribute": attribute,
-                "value": value,
-                "sample": doc_id in samples,
-                "origin": origin,
-            }
-            for (doc_id, attribute), value in known.items()
-        ]
-    return pa.Table.from_pylist(rows, schema=tables.Labels.arrow_schema())
-
-
-@produces("functions", version=2)
-def functions(
-    documents: list[TableRef],
-    labels: TableRef,
-    induction: InductionConfig,
-    labelling: LabelConfig,
-    sandbox: SandboxConfig,
-) -> pa.Table:
-    """Candidate functions of every source and attribute, scored and filtered (Algorithm 1)."""
-    known = labels.read().to_pylist()
-    texts = _by_source(documents)
-    progress = progress_bar("making functions")
-    wanted = list(dict.fromkeys((row["source"], row["attribute"]) for row in known))
-    rows: list[dict[str, Any]] = []
-    for source in dict.fromkeys(source for source, _ in wanted):
-        progress(len(rows), max(1, len(wanted)))
-        of_source = [row for row in known if row["source"] == source]
-        samples = {row["doc_id"] for row in of_source if row["sample"]}
-        ordered = sorted(texts[source], key=lambda row: row["doc_id"] not in samples)
-        corpus = [
-            Document(row["doc_id"], row["text"], row["doc_id"] in samples)
-            for row in ordered[: len(samples) + _FITTED]
-        ]
-        gold = {
-            (row["doc_id"], row["attribute"]): row["value"] for row in of_source if row["sample"]
-        }
-        made: dict[str, Sequence[Candidate]] = {
-            attribute: candidates(examples_of(corpus, gold, attribute), induction.max_candidates)
-            for attribute in dict.fromkeys(attribute for _, attribute in gold)
-        }
-        judged = judge_candidates(corpus, gold, made, induction, sandbox)
-        fitted = _fitted(judged, list(made), corpus, labelling, sandbox)
-        places = {id(f): i for group in made.values() for i, f in enumerate(group)}
-        head = {"collection": of_source[0]["collection"], "since": of_source[0]["since"]}
-        rows += [
-            {
-                **head,
-                "source": source,
-                **_function_row(one, fitted[one.attribute]),
-                "made": places[id(one.function)],
-            }
-            for one in judged
-        ]
-    return pa.Table.from_pylist(rows, schema=tables.Functions.arrow_schema())
 
 
 @produces("extractions", version=2)
@@ -265,72 +190,3 @@ def _read(
 def _blocks(documents: TableRef) -> Iterator[list[dict[str, Any]]]:
     for part in documents.read().to_batches(max_chunksize=_BLOCK):
         yield part.to_pylist()
-
-
-def _by_source(documents: Sequence[TableRef]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for ref in documents:
-        for row in ref.read(["collection", "source", "doc_id", "text"]).to_pylist():
-            found.setdefault(row["source"], []).append(row)
-    return dict(sorted(found.items()))
-
-
-def _known(
-    found: Sequence[Mapping[str, Any]], given: Place, attributes: Sequence[str]
-) -> tuple[Gold, str]:
-    """Values by document and attribute of one source, and where they come from."""
-    if given.path:
-        there = matched(read_labels(given.path), [row["doc_id"] for row in found])
-        wanted = attributes or list(dict.fromkeys(label.attribute for label in there))
-        return {(d, a): value for d, a, value in there if a in wanted}, "user"
-    truth = {row["doc_id"]: package_truth(row["text"]) for row in found}
-    wanted = attributes or ATTRIBUTES
-    return {(d, a): values[a] for d, values in truth.items() for a in wanted}, "truth"
-
-
-def _fitted(
-    judged: Sequence[JudgedFunction],
-    attributes: Sequence[str],
-    corpus: Sequence[Document],
-    labelling: LabelConfig,
-    sandbox: SandboxConfig,
-) -> dict[str, voting.Ensemble]:
-    """The ensembles with their accuracies, learned from votes on documents without labels."""
-    groups = voting.ensembles_of(judged, attributes)
-    voters = [f for group in groups.values() for f in group.functions]
-    pages = [document.page for document in corpus]
-    reports = iter(run_functions(voters, pages, sandbox))
-    return {
-        name: voting.fit_ensemble(
-            group,
-            [next(reports).answers for _ in group.functions],
-            labelling,
-            [one.score.mean for one in judged if one.attribute == name and one.votes],
-        )
-        for name, group in groups.items()
-    }
-
-
-def _function_row(one: JudgedFunction, ensemble: voting.Ensemble) -> dict[str, Any]:
-    accuracy = {
-        f.function_id: a for f, a in zip(ensemble.functions, ensemble.accuracy or (), strict=False)
-    }
-    is_code = isinstance(one.function, CodeFunction)
-    return {
-        "attribute": one.attribute,
-        "function_id": one.function.function_id,
-        "kind": one.function.kind,
-        "spec": one.function.model_dump_json(),
-        "origin": "model" if is_code else "inducer",
-        "prompt": None,
-        "rank": one.rank,
-        "score": one.score.mean,
-        "median": one.score.median,
-        "coverage": one.score.coverage,
-        "abstain": one.abstain,
-        "votes": one.votes,
-        "accuracy": accuracy.get(one.function.function_id),
-        "kept": one.votes > 0,
-        "reason": one.reason,
-        "sandbox": None,
-    }

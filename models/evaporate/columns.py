@@ -13,7 +13,7 @@ Kind = Literal["integer", "number", "date", "list", "text"]
 Value = int | float | date | list[str] | str
 
 _MOST = 0.95  # share of the values that must be of a kind
-_LISTS = 0.1  # share of the values that must hold several items
+_LISTS = 0.5  # share of the values that must hold several items
 _INTEGER = re.compile(r"[+-]?(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]{0,17}|0)")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,15})(?:\.[0-9]{1,15})?")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")  # of a code, not of a number

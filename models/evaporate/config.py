@@ -8,11 +8,14 @@ from pydantic import BaseModel, Field
 
 
 class Wanted(BaseModel, frozen=True, extra="forbid"):
-    """What is wanted of the documents, and how many of them are samples."""
+    """What is wanted of the documents, and how many of them are samples; see CorpusConfig."""
 
+    topic: str
     attributes: tuple[str, ...]
     examples: int
     seed: int
+    chunk: int
+    direct: int
 
 
 class CorpusConfig(BaseModel, frozen=True, extra="forbid"):
@@ -52,10 +55,15 @@ class CorpusConfig(BaseModel, frozen=True, extra="forbid"):
     chunk: int = Field(
         default=3000, description="length of a chunk [characters]; the paper's 3000", ge=100
     )
+    direct: int = Field(
+        default=0,
+        description="documents that a language model reads directly, for comparison [documents]",
+        ge=0,
+    )
 
     @property
     def wanted(self) -> Wanted:
-        return Wanted(attributes=self.attributes, examples=self.examples, seed=self.seed)
+        return Wanted(**{name: getattr(self, name) for name in Wanted.model_fields})
 
 
 class Place(BaseModel, frozen=True, extra="forbid"):
@@ -142,6 +150,24 @@ class InductionConfig(BaseModel, frozen=True, extra="forbid"):
         description="unlabelled documents on which, with the examples, two functions must "
         "differ to count as two [documents]; not in the paper",
         ge=0,
+    )
+
+
+class SchemaConfig(BaseModel, frozen=True, extra="forbid"):
+    """How the attributes are found where none are given."""
+
+    attributes: int = Field(
+        default=35, description="attributes kept, the best first; the paper's 35", ge=1
+    )
+    max_tokens: int = Field(
+        default=500, description="length of a list of attributes [tokens]; the paper's 500", ge=16
+    )
+    share: float = Field(
+        default=0.5,
+        description="without a model: labels that this share of the samples has are attributes "
+        "[0..1]",
+        gt=0,
+        le=1,
     )
 
 
