@@ -138,6 +138,8 @@ def _pool(intake: Intake, corpus: CorpusConfig) -> list[int]:
         return [0]
     doc_ids = {member[0]: i for i, batch in enumerate(intake.batches) for member in batch.members}
     there = matched(read_labels(corpus.labels), doc_ids)
+    if not there:
+        raise ValueError(f"labels {corpus.labels}: none of its documents is in {corpus.folder}")
     return sorted({doc_ids[label.doc_id] for label in there})
 
 

@@ -64,8 +64,8 @@ def check(folder: Path, topic: str, labels: Path | None) -> None:
     there = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
     if not there:
         raise CallError(f"{folder} is empty: give a folder with text, Markdown, HTML or PDF files")
-    if labels is not None:
-        matched(read_labels(labels), there)
+    if labels is not None and not matched(read_labels(labels), there):
+        raise CallError(f"--examples {labels}: none of its documents is in {folder}")
 
 
 def show(cell: str) -> None:

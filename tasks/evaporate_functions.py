@@ -34,6 +34,7 @@ from models.evaporate.synthesis import Written
 from tasks.evaporate_models import (
     attributes_asked,
     functions_written,
+    names_by_source,
     replayed,
     sample_chunks,
     texts_by_source,
@@ -61,9 +62,13 @@ def labels(
     A user's file comes before the truth about packages, a model's answers before recurring labels.
     """
     rows = []
-    for source, found in texts_by_source(documents).items():
+    collection = documents[0].read(["collection"])["collection"][0].as_py()
+    names = names_by_source(documents)
+    texts = {} if given.path else texts_by_source(documents)
+    for source, doc_ids in names.items():
+        found = texts.get(source, [])
         if given.path:
-            known, origin = _from_file(found, given, wanted), "user"
+            known, origin = _from_file(doc_ids, given, wanted), "user"
         elif given.digest:
             known, origin = _truth(found, wanted), "truth"
         elif calls is not None:
@@ -77,7 +82,7 @@ def labels(
         samples = choose_examples(labelled, wanted.examples, wanted.seed)
         rows += [
             {
-                "collection": found[0]["collection"],
+                "collection": collection,
                 "since": since,
                 "source": source,
                 "doc_id": doc_id,
@@ -105,7 +110,8 @@ def functions(
 ) -> pa.Table:
     """Candidate functions of every source and attribute, scored and filtered (Algorithm 1)."""
     known = labels.read().to_pylist()
-    texts = texts_by_source(documents)
+    chosen = {row["doc_id"] for row in known if row["sample"]}
+    texts = texts_by_source(documents, chosen, _FITTED)
     progress = progress_bar("making functions")
     level = _level(sandbox) if calls is not None else None
     names = list(dict.fromkeys(row["source"] for row in known))
@@ -115,7 +121,10 @@ def functions(
         of_source = [row for row in known if row["source"] == source]
         samples = {row["doc_id"] for row in of_source if row["sample"]}
         gold = {(r["doc_id"], r["attribute"]): r["value"] for r in of_source if r["sample"]}
-        corpus = _corpus(texts[source], samples)
+        corpus = sorted(
+            (Document(r["doc_id"], r["text"], r["doc_id"] in samples) for r in texts[source]),
+            key=lambda document: not document.sample,
+        )
         attributes = list(dict.fromkeys(attribute for _, attribute in gold))
         written: dict[str, list[Written]] = {}
         if calls is not None:
@@ -153,8 +162,8 @@ def functions(
     return _distinct(pa.Table.from_pylist(rows, schema=tables.Functions.arrow_schema()))
 
 
-def _from_file(found: Sequence[Mapping[str, Any]], given: Place, wanted: Wanted) -> Gold:
-    there = matched(read_labels(given.path), [row["doc_id"] for row in found])
+def _from_file(doc_ids: Sequence[str], given: Place, wanted: Wanted) -> Gold:
+    there = matched(read_labels(given.path), doc_ids)
     names = wanted.attributes or tuple(label.attribute for label in there)
     return {(d, a): value for d, a, value in there if a in names}
 
@@ -191,15 +200,6 @@ def _from_labels(found: Sequence[Mapping[str, Any]], wanted: Wanted, schema: Sch
             answer = function.apply(page)
             known[doc_id, attribute] = answer.value if answer else None
     return known
-
-
-def _corpus(found: Sequence[Mapping[str, Any]], samples: set[str]) -> list[Document]:
-    """The samples and some hundred other documents of a source."""
-    ordered = sorted(found, key=lambda row: row["doc_id"] not in samples)
-    return [
-        Document(row["doc_id"], row["text"], row["doc_id"] in samples)
-        for row in ordered[: len(samples) + _FITTED]
-    ]
 
 
 def _distinct(rows: pa.Table) -> pa.Table:

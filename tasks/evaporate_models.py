@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,13 +134,37 @@ def tables_read(
     return values
 
 
-def texts_by_source(documents: Sequence[TableRef]) -> dict[str, list[dict[str, Any]]]:
-    """Collection, source, doc_id and text of the documents, by source."""
+def texts_by_source(
+    documents: Sequence[TableRef], first: Container[str] | None = None, others: int = 0
+) -> dict[str, list[dict[str, Any]]]:
+    """Collection, source, doc_id and text of the documents, by source.
+
+    first: the documents wanted, all without it; others: how many more of every source.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
+    more: Counter[str] = Counter()
     for ref in documents:
-        for row in ref.read(["collection", "source", "doc_id", "text"]).to_pylist():
-            found.setdefault(row["source"], []).append(row)
+        rows = ref.read(["collection", "source", "doc_id", "text"])
+        for i, (source, doc_id) in enumerate(_names(rows)):
+            wanted = first is None or doc_id in first
+            if not wanted:
+                more[source] += 1
+            if wanted or more[source] <= others:
+                found.setdefault(source, []).extend(rows.slice(i, 1).to_pylist())
     return dict(sorted(found.items()))
+
+
+def names_by_source(documents: Sequence[TableRef]) -> dict[str, list[str]]:
+    """The documents' doc_ids by source."""
+    found: dict[str, list[str]] = {}
+    for ref in documents:
+        for source, doc_id in _names(ref.read(["source", "doc_id"])):
+            found.setdefault(source, []).append(doc_id)
+    return dict(sorted(found.items()))
+
+
+def _names(rows: pa.Table) -> Iterable[tuple[str, str]]:
+    return zip(rows["source"].to_pylist(), rows["doc_id"].to_pylist(), strict=True)
 
 
 def _chunks(text: str, size: int) -> list[str]:

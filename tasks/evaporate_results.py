@@ -19,6 +19,7 @@ from models.evaporate.corpus import Document, Gold
 from models.evaporate.drift import Shares, shares, shift
 from models.evaporate.tokens import CODE, CODE_PLUS, Source, predict
 from tasks.evaporate import candidate_of
+from tasks.evaporate_models import texts_by_source
 from tasks.produces import Step, produces
 
 _TYPES: Mapping[str, Any] = {
@@ -159,9 +160,7 @@ def extraction_scores(
         labelled = {row["doc_id"] for row in of_source}
         texts = [
             Document(row["doc_id"], row["text"], row["doc_id"] in samples)
-            for ref in documents
-            for row in ref.read(["source", "doc_id", "text"]).to_pylist()
-            if row["source"] == source and row["doc_id"] in labelled
+            for row in texts_by_source(documents, labelled)[source]
         ]
         strategies: dict[str, Gold] = {
             CODE_PLUS: _values(extractions, source),

@@ -52,13 +52,10 @@ def read_labels(path: str | Path) -> list[Label]:
 def matched(labels: Sequence[Label], doc_ids: Iterable[str]) -> list[Label]:
     """The labels with documents named as the folder has them: "K1" may stand for "a/K1.txt".
 
-    Labels of documents that are not there are left out. Raises ValueError if none is there.
+    Labels of documents that are not there are left out.
     """
     names = _short_names(doc_ids)
-    there = [label for label in labels if label.doc_id in names]
-    if not there:
-        raise ValueError(f"no labelled document is in the folder: {labels[0].doc_id} is not")
-    return [label._replace(doc_id=names[label.doc_id]) for label in there]
+    return [label._replace(doc_id=names[label.doc_id]) for label in labels if label.doc_id in names]
 
 
 def _short_names(doc_ids: Iterable[str]) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ through is still not trusted: see `walls`.
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -48,6 +49,8 @@ MAX_SOURCE = 20_000  # characters
 MAX_NODES = 4_000
 MAX_DEPTH = 60
 _MAX_NUMBER = 10**9
+# Python 3.11 may take two threads that build syntax trees at once for one that lost count.
+_parsing = threading.Lock()
 
 # Attributes without an underscore that lead from an object to its frame, code or globals.
 _INNER = ("tb_", "f_", "gi_", "cr_", "ag_", "co_", "func_", "im_")
@@ -77,7 +80,8 @@ def admit(source: str) -> Admitted:
     if len(source) > MAX_SOURCE:
         raise Refused(f"{len(source)} characters of source, at most {MAX_SOURCE} are read")
     try:
-        tree = ast.parse(source)
+        with _parsing:
+            tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise Refused(f"not Python: {str(error).splitlines()[0]}") from error
     _check_size(tree)
