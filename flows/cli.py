@@ -195,6 +195,17 @@ def show(
 
 
 @app.command()
+def export(
+    source: Annotated[str, typer.Argument(help="Source, as its table is named.")],
+    output: Annotated[Path, typer.Option(help="The Python file to write.")],
+) -> None:
+    """Write a source's extraction functions as one Python file that needs pydantic alone."""
+    from flows import ingesting
+
+    ingesting.export(source, output)
+
+
+@app.command()
 def up(port: Annotated[int, typer.Option(help="Port of the UI on 127.0.0.1.")] = 4200) -> None:
     """Start Prefect's server, a worker and the deployments on this machine."""
     from flows import console

@@ -13,10 +13,12 @@ snapshot a batch, so that a batch that is new leaves the others alone.
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from data.datasets.labels import matched, read_labels
+from data.datasets.packages import ATTRIBUTES
 from data.lake import Lake, TableRef
 from models.evaporate.config import (
     CorpusConfig,
@@ -28,6 +30,14 @@ from models.evaporate.config import (
     SchemaConfig,
     SplitConfig,
     SynthesisConfig,
+)
+from models.evaporate.tokens import (
+    Source,
+    crossover_attributes,
+    crossover_documents,
+    per_attribute,
+    per_document,
+    predict,
 )
 from tasks import planning
 from tasks.evaporate import chunks, documents, extractions, sources
@@ -78,12 +88,18 @@ def evaporate(config: EvaporateConfig = PROFILES["quick"]) -> TableRef:
     )
     pieces = [chunks.submit(text, corpus.chunk) for text in texts]
     pool = [texts[i] for i in _pool(intake, corpus)]
-    known, made = _functions_from(pool, 0, config)
+    known, calls = _labels_from(pool, 0, config)
+    made = _functions_from(pool, known, calls, config)
     cells = results(
         extractions.submit(text, [made], config.labelling, config.sandbox) for text in texts
     )
     results(pieces)
-    results(drift.submit(cells[0], later, config.drift) for later in cells[1:])
+    shifts = results(drift.submit(cells[0], later, config.drift) for later in cells[1:])
+    repairs = [made]
+    for i, shifted in enumerate(shifts, start=1):
+        repairs += _repaired(shifted, texts[i], intake.batches[i].number, config)
+        if len(repairs) > 1:
+            cells[i] = extractions(texts[i], repairs, config.labelling, config.sandbox)
     columns = attributes(cells[0])
     tables = _wide_tables(texts, cells, columns)
     token_ledger(texts, columns, corpus.examples, corpus.chunk)
@@ -93,43 +109,88 @@ def evaporate(config: EvaporateConfig = PROFILES["quick"]) -> TableRef:
     return tables[0]
 
 
-def _functions_from(
+def estimate(config: EvaporateConfig) -> list[str]:
+    """What the three strategies would cost in tokens on these documents, for `headwater plan`."""
+    intake = take_in(config.corpus, Lake(lake_url()))
+    sizes = [member[1] for batch in intake.batches for member in batch.members]
+    size = Source(
+        documents=len(sizes),
+        characters=sum(sizes),
+        attributes=len(_attributes_asked(config.corpus)) or config.attributes.attributes,
+        samples=config.corpus.examples,
+        chunk=config.corpus.chunk,
+        chunks_per_attribute=config.synthesis.chunks_per_document,
+    )
+    one, whole = per_attribute(size), per_document(size)
+    documents_ = crossover_documents(size.attributes, one, whole)
+    attributes_ = crossover_attributes(size.documents, one, whole)
+    return [
+        f"predicted tokens for {size.documents:,} documents and {size.attributes} attributes, "
+        "were a language model asked:",
+        *(
+            f"  {cost.strategy:7} {cost.tokens:>15,}   for 10,000 documents {cost.at_scale:>15,}"
+            for cost in predict(size)
+        ),
+        f"  CODE+ is cheaper than DIRECT beyond {documents_:,.0f} documents; "
+        f"DIRECT is beyond {attributes_:,.0f} attributes",
+    ]
+
+
+def _attributes_asked(corpus: CorpusConfig) -> Sequence[str]:
+    if corpus.attributes or not (corpus.labels or not corpus.folder):
+        return corpus.attributes
+    if not corpus.labels:
+        return ATTRIBUTES
+    return list(dict.fromkeys(label.attribute for label in read_labels(corpus.labels)))
+
+
+def _labels_from(
     pool: list[TableRef], since: int, config: EvaporateConfig
-) -> tuple[TableRef, TableRef]:
-    """Labels of the pool's samples, and the functions made from them."""
-    wanted, given = config.corpus.wanted, _labels_of(config.corpus)
-    calls = (
-        model_calls(
-            pool,
-            since=since,
-            model=config.model,
-            wanted=wanted,
-            schema=config.attributes,
-            synthesis=config.synthesis,
-        )
-        if config.model
-        else None
-    )
-    known = labels(
-        pool,
-        since=since,
-        given=given,
-        wanted=wanted,
-        schema=config.attributes,
-        synthesis=config.synthesis,
-        calls=calls,
-    )
-    made = functions(
+) -> tuple[TableRef, TableRef | None]:
+    """Labels of the pool's samples, and what a model was asked for them."""
+    asked: dict[str, Any] = {
+        "since": since,
+        "wanted": config.corpus.wanted,
+        "schema": config.attributes,
+        "synthesis": config.synthesis,
+    }
+    calls = model_calls(pool, model=config.model, **asked) if config.model else None
+    return labels(pool, given=_labels_of(config.corpus), calls=calls, **asked), calls
+
+
+def _functions_from(
+    pool: list[TableRef], known: TableRef, calls: TableRef | None, config: EvaporateConfig
+) -> TableRef:
+    return functions(
         pool,
         known,
         induction=config.induction,
         synthesis=config.synthesis,
         labelling=config.labelling,
         sandbox=config.sandbox,
-        wanted=wanted,
+        wanted=config.corpus.wanted,
         calls=calls,
     )
-    return known, made
+
+
+def _repaired(
+    shifted: TableRef, text: TableRef, batch: int, config: EvaporateConfig
+) -> list[TableRef]:
+    """New functions for the attributes that raise an alarm, from samples of their own batch.
+
+    Without examples of theirs or anything that reads them, the alarm is all there is.
+    """
+    if planning.pending(shifted) or not config.drift.repair:
+        return []
+    broken = [row["attribute"] for row in shifted.read().to_pylist() if row["alarm"]]
+    if not broken:
+        return []
+    corpus = config.corpus.model_copy(update={"attributes": tuple(dict.fromkeys(broken))})
+    local = config.model_copy(update={"corpus": corpus})
+    known, calls = _labels_from([text], batch, local)
+    if not any(row["sample"] and row["value"] for row in known.read().to_pylist()):
+        return []
+    return [_functions_from([text], known, calls, local)]
 
 
 def _pool(intake: Intake, corpus: CorpusConfig) -> list[int]:

@@ -99,6 +99,26 @@ def show(cell: str) -> None:
         out.print(Text(_readable(row)))
 
 
+def export(source: str, output: Path) -> None:
+    """Writes the functions that vote in a source as one Python file."""
+    from models.evaporate.config import LabelConfig
+    from models.evaporate.export import module_of
+    from tasks.evaporate import ensembles_of
+
+    lake = Lake(lake_url())
+    commits = Catalog(lake).shown("functions")
+    ensembles = ensembles_of([lake.reference(commit) for commit in commits])
+    if source not in ensembles:
+        there = ", ".join(sorted(ensembles)) or "none yet: see headwater ingest"
+        raise CallError(f"no functions of {source!r}{meant(source, ensembles)}; there are {there}")
+    text = module_of(source, ensembles[source], LabelConfig().classes)
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        raise CallError(f"cannot write {output}: {error.strerror}") from error
+    print(output)
+
+
 def in_context(text: str, start: int, end: int) -> Text:
     """The text around a span, the span itself marked, also where there is no colour."""
     begin = max(0, start - _CONTEXT)

@@ -64,12 +64,14 @@ def labels(
     rows = []
     collection = documents[0].read(["collection"])["collection"][0].as_py()
     names = names_by_source(documents)
-    texts = {} if given.path else texts_by_source(documents)
+    texts = {} if given.path and not since else texts_by_source(documents)
     for source, doc_ids in names.items():
         found = texts.get(source, [])
-        if given.path:
-            known, origin = _from_file(doc_ids, given, wanted), "user"
-        elif given.digest:
+        if given.path and (labelled := _from_file(doc_ids, given, wanted)):
+            known, origin = labelled, "user"
+        elif given.path and not since:  # a source that nobody gave examples of
+            continue
+        elif given.digest and not given.path:
             known, origin = _truth(found, wanted), "truth"
         elif calls is not None:
             known, origin = (
@@ -78,8 +80,8 @@ def labels(
             )
         else:
             known, origin = _from_labels(found, wanted, schema), "labels"
-        labelled = sorted({doc_id for doc_id, _ in known})
-        samples = choose_examples(labelled, wanted.examples, wanted.seed)
+        there = sorted({doc_id for doc_id, _ in known})
+        samples = choose_examples(there, wanted.examples, wanted.seed)
         rows += [
             {
                 "collection": collection,
@@ -93,6 +95,11 @@ def labels(
             }
             for (doc_id, attribute), value in known.items()
         ]
+    if not rows:
+        raise ValueError(
+            f"{collection}: the documents share no labels such as 'Name: ...' to learn from; "
+            "give --examples FILE.csv, or --attributes with a --model that reads them"
+        )
     return pa.Table.from_pylist(rows, schema=tables.Labels.arrow_schema())
 
 
@@ -159,6 +166,8 @@ def functions(
                     "sandbox": level if prompt else None,
                 }
             )
+    if not rows:
+        raise ValueError("no function could be made: no sample has a value of any attribute")
     return _distinct(pa.Table.from_pylist(rows, schema=tables.Functions.arrow_schema()))
 
 
