@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal
 
-from models.evaporate.items import SEPARATOR
+from models.evaporate.items import SEPARATOR, items_of
 
 Kind = Literal["integer", "number", "date", "list", "text"]
 Value = int | float | date | list[str] | str
@@ -49,7 +49,7 @@ def convert(value: str, kind: Kind) -> Value | None:
         case "date":
             return _date(text)
         case "list":
-            return [item for item in text.split(SEPARATOR) if item]
+            return items_of(text)
         case "text":
             return value
 
