@@ -225,6 +225,6 @@ def _wide_tables(
     return results(
         step.submit(cell, columns, source)
         for text, cell in zip(texts, cells, strict=True)
-        for source in sorted(set(text.read(["source"])["source"].to_pylist()))
-        if (step := steps.get(source)) is not None
+        for source, step in steps.items()
+        if planning.pending(text) or source in text.read(["source"])["source"].to_pylist()
     )
