@@ -157,14 +157,21 @@ def _trims(
     start, end = region[0][0], region[-1][1]
     for place in places(page.text[start:end], value)[:1]:
         after = page.text[start : start + place.start].lstrip(" \t\r\n#*|")
-        following = page.text[start + place.end : end].strip()
         afters = ["", after[-_MAX_PREFIX:]] if after else [""]
-        untils = (
-            ["", *dict.fromkeys((following[:1], following.split()[0][:8]))] if following else [""]
-        )
+        untils = ["", *_boundaries(page.text[start + place.end : end])]
         for cut_after, cut_until in product(afters, untils):
-            if (cut_after or cut_until) and not cut_until[:1].isalnum():
+            if cut_after or cut_until:
                 yield Trim(after=cut_after, until=cut_until)
+
+
+def _boundaries(following: str) -> list[str]:
+    """What may end a value that is followed by this: the line's end, or signs that are no word."""
+    bare = following.strip()
+    if not bare:
+        return []
+    if following.lstrip(" \t\r").startswith("\n"):
+        return ["\n"]
+    return [] if bare[0].isalnum() else list(dict.fromkeys((bare[:1], bare.split()[0][:8])))
 
 
 def _by_neighbours(place: Place, ways: list[tuple[Scope, Pick]]) -> Iterator[AnyFunction]:

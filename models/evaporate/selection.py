@@ -146,17 +146,14 @@ def judge(
             return "right on one example only, perhaps the one it was made from"
         return None
 
-    trust = [_trust(scores[i], len(gold), abstain) for i in range(len(made))]
     # Stable: among equals the simpler one is before, and then the order they were made in.
     order = sorted(
         range(len(made)),
-        key=lambda i: (trust[i], *scores[i], -_parts(made[i])),
+        key=lambda i: (_trust(scores[i], len(gold), abstain), *scores[i], -_parts(made[i])),
         reverse=True,
     )
     flaws = [flaw(i) for i in range(len(made))]
-    good = [i for i in order if flaws[i] is None]
-    best = trust[good[0]] if good else 0.0
-    voting = [i for i in good if trust[i] >= best - config.margin][: config.top_functions]
+    voting = [i for i in order if flaws[i] is None][: config.top_functions]
     # Of functions that answer alike the best speaks for all: twins cost votes no time.
     speakers: dict[tuple[Answer | None, ...], int] = {}
     speaker_of = {i: speakers.setdefault(tuple(answers[i]), i) for i in voting}

@@ -11,6 +11,7 @@ from models.evaporate.asking import Asker
 from models.evaporate.code import CodeFunction
 from models.evaporate.config import SynthesisConfig
 from models.evaporate.prompts import code_of, function_question_a, function_question_b
+from models.evaporate.sandbox.gate import OFFERED
 from models.lm.interface import Sampling
 from models.progress import Progress, silent
 
@@ -116,5 +117,26 @@ def tidy(code: str) -> str | None:
         ]
         if not any(isinstance(node, ast.FunctionDef) for node in kept):
             return None
-        return ast.unparse(ast.Module(body=kept, type_ignores=[])) + "\n"
+        module = ast.Module(body=[*_missing_imports(kept), *kept], type_ignores=[])
+        return ast.unparse(ast.fix_missing_locations(module)) + "\n"
     return None
+
+
+def _missing_imports(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """Imports of the modules that are used by name without one, as small models do."""
+    nodes = [node for statement in statements for node in ast.walk(statement)]
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    bound = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    used = {
+        node.value.id
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    missing = sorted((used & set(OFFERED)) - imported - bound)
+    return [ast.Import(names=[ast.alias(name=name)]) for name in missing]
