@@ -148,9 +148,7 @@ def test_a_run_killed_halfway_is_taken_up_where_it_stopped(lab):
         time.sleep(0.1)
     process.kill()
     process.wait()
-    before = {
-        t: len(Lake(lake).commits(t)) for t in ("labels", "functions", "extraction_scores")
-    }
+    before = {t: len(Lake(lake).commits(t)) for t in ("labels", "functions", "extraction_scores")}
     assert set(before.values()) == {2}, "killed too early to show anything"
     assert len(Lake(lake).commits("tart_training")) == 1, "killed too late to show anything"
     assert headwater("verify", HEADWATER_LAKE=lake)[0] == 0
