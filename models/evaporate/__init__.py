@@ -29,6 +29,8 @@ Deviations from the paper and its code
   For the same reason a function must be right on two examples, where there are enough of them.
 - A function must also score better than one that never answers. The paper's 0.5 alone lets such
   functions vote wherever most documents lack the attribute.
+- Functions much worse than the best do not vote, though they pass the filter: where few functions
+  are right, the rest of the ten places would be theirs, and they are often wrong alike.
 - Filter: mean Text F1 above 0.5, as in the text; the paper's code also admits a median of 0.5.
 - Functions that answer alike on examples and probes are run once and vote as often as they are, as
   the paper's duplicates do. Without their votes the right answer, which many candidates share,
@@ -49,6 +51,14 @@ Deviations from the paper and its code
 - Code is cut by its syntax tree, not at its first "return"; modules it forgot to import are
   imported.
 - DIRECT asks for known attributes in one prompt a chunk; the paper's lists whatever it finds.
+- Sources are told apart by beginnings of lines, headings and tags, not by all words, and their
+  number is found: groups alike in these are joined. All words split one template by its topics.
+- Chunks are cut from the readable text, HTML's tags left out, and functions read that text too;
+  the code shows the model raw HTML. Places are those of the source all the same.
+- The reference runs what the model wrote in its own process; here it runs behind the walls of
+  `sandbox`, where it cannot import bs4. What it returns and the text does not hold is no value.
+- Documents come in batches; samples and column types are those of the first, so that the cost of a
+  collection that grows is that of what is new. A batch that differs is told, and repaired.
 - Text F1 parts words at commas and semicolons, so that lists compare free of order with and without
   spaces; the attribute's name is not taken out of answers, a span begins behind it. Predictions are
   never cut to the length of gold.
