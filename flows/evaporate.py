@@ -102,7 +102,7 @@ def evaporate(config: EvaporateConfig = PROFILES["quick"]) -> TableRef:
             cells[i] = extractions(texts[i], repairs, config.labelling, config.sandbox)
     columns = attributes(cells[0])
     tables = _wide_tables(texts, cells, columns)
-    token_ledger(texts, columns, corpus.examples, corpus.chunk)
+    token_ledger(texts, columns, corpus.wanted, calls)
     if planning.active() or False in known.read(["sample"])["sample"].to_pylist():
         scored = [cells[i] for i in _pool(intake, corpus)]
         return extraction_scores(pool, known, made, scored, config.sandbox)

@@ -14,10 +14,10 @@ from data.lake.tables import evaporate as tables
 from models.evaporate import scores
 from models.evaporate.code import run_functions
 from models.evaporate.columns import Kind, column_names, infer_kind, wide_row
-from models.evaporate.config import DriftConfig, SandboxConfig
+from models.evaporate.config import DriftConfig, SandboxConfig, Wanted
 from models.evaporate.corpus import Document, Gold
 from models.evaporate.drift import Shares, shares, shift
-from models.evaporate.tokens import CODE, CODE_PLUS, Source, predict
+from models.evaporate.tokens import CODE, CODE_PLUS, DIRECT, SCALE, Source, predict
 from tasks.evaporate import candidate_of
 from tasks.evaporate_models import texts_by_source
 from tasks.produces import Step, produces
@@ -29,6 +29,7 @@ _TYPES: Mapping[str, Any] = {
     "list": list[str] | None,
     "text": str | None,
 }
+_DIRECT_STEP = "direct"  # as models/evaporate/direct.py calls it
 _CELLS = ["source", "doc_id", "attribute", "value", "posterior"]
 
 
@@ -176,9 +177,9 @@ def extraction_scores(
 
 @produces("token_ledger", version=1)
 def token_ledger(
-    documents: list[TableRef], attributes: TableRef, examples: int, chunk: int
+    documents: list[TableRef], attributes: TableRef, wanted: Wanted, calls: TableRef | None
 ) -> pa.Table:
-    """What the strategies would cost on this collection, and what was spent."""
+    """What the strategies would cost on this collection, and what was spent step by step."""
     sizes: dict[str, list[int]] = {}
     collection = ""
     for ref in documents:
@@ -192,8 +193,8 @@ def token_ledger(
             documents=len(lengths),
             characters=sum(lengths),
             attributes=columns.count(source),
-            samples=examples,
-            chunk=chunk,
+            samples=wanted.examples,
+            chunk=wanted.chunk,
         )
         head = {"collection": collection, "source": source, "documents": len(lengths)}
         rows += [
@@ -207,9 +208,36 @@ def token_ledger(
             }
             for cost in predict(size)
         ]
-        nothing = dict.fromkeys(("prompt_tokens", "completion_tokens", "projected_10k"), 0)
-        rows.append({**head, "strategy": CODE_PLUS, "step": "spent", **nothing})
+        for step, spent in _spent(calls, source).items():
+            read = min(wanted.direct, len(lengths)) if step == _DIRECT_STEP else len(lengths)
+            growth = SCALE / read if step == _DIRECT_STEP else 1
+            rows.append(
+                {
+                    **head,
+                    "documents": read,
+                    "strategy": DIRECT if step == _DIRECT_STEP else CODE_PLUS,
+                    "step": step,
+                    "prompt_tokens": spent[0],
+                    "completion_tokens": spent[1],
+                    "projected_10k": round(sum(spent) * growth),
+                }
+            )
     return pa.Table.from_pylist(rows, schema=tables.TokenLedger.arrow_schema())
+
+
+def _spent(calls: TableRef | None, source: str) -> dict[str, tuple[int, int]]:
+    """Tokens of prompts and answers by step; without a model, nothing for the functions."""
+    if calls is None:
+        return {"functions": (0, 0)}
+    spent: dict[str, tuple[int, int]] = {}
+    for row in calls.read(["source", "step", "prompt_tokens", "completion_tokens"]).to_pylist():
+        if row["source"] == source:
+            prompt, completion = spent.get(row["step"], (0, 0))
+            spent[row["step"]] = (
+                prompt + row["prompt_tokens"],
+                completion + row["completion_tokens"],
+            )
+    return spent
 
 
 def _shares(extractions: TableRef) -> dict[tuple[str, str], Shares]:

@@ -8,7 +8,14 @@ import pyarrow as pa
 import pytest
 
 from data.lake import Contract, Lake, TableRef
-from data.lake.tables.evaporate import Documents, Functions, Labels, ModelCalls
+from data.lake.tables.evaporate import (
+    Attributes,
+    Documents,
+    Functions,
+    Labels,
+    ModelCalls,
+    TokenLedger,
+)
 from models.evaporate.config import (
     InductionConfig,
     LabelConfig,
@@ -23,6 +30,7 @@ from models.progress import Progress, silent
 from tasks import evaporate_models
 from tasks.evaporate_functions import functions, labels
 from tasks.evaporate_models import model_calls
+from tasks.evaporate_results import token_ledger
 
 WANTED = Wanted(topic="people", attributes=("age",), examples=4, seed=0, chunk=3000, direct=2)
 ASKED = {"wanted": WANTED, "schema": SchemaConfig(), "synthesis": SynthesisConfig(), "since": 0}
@@ -85,6 +93,17 @@ def test_what_was_asked_once_is_not_asked_again(
     assert reader.asked == before, "answers are kept, also for a run that is taken up again"
 
     calls = published(lake, ModelCalls, asked)
+    columns = [{"collection": "people", "source": "people", "attribute": "age", "place": 0,
+                "column_name": "age", "type": "integer"}]  # fmt: skip
+    told = published(lake, Attributes, pa.Table.from_pylist(columns))
+    ledger = TokenLedger.conform(token_ledger.fn([documents], told, WANTED, calls)).to_pylist()
+    spent = {row["step"]: row for row in ledger if row["step"] != "predicted"}
+    assert sum(row["prompt_tokens"] for row in spent.values()) == sum(
+        asked["prompt_tokens"].to_pylist()
+    )
+    direct = spent["direct"]
+    tokens = direct["prompt_tokens"] + direct["completion_tokens"]
+    assert (direct["strategy"], direct["projected_10k"]) == ("DIRECT", tokens * 5_000)
     known = labels.fn([documents], given=Place(path=""), calls=calls, **ASKED)
     assert set(known["origin"].to_pylist()) == {"model"}
     assert all(v.endswith("7") for v in known["value"].to_pylist())
