@@ -132,6 +132,13 @@ class InductionConfig(BaseModel, frozen=True, extra="forbid"):
     top_functions: int = Field(
         default=10, description="functions that vote, per attribute; the paper's k = 10", ge=1
     )
+    margin: float = Field(
+        default=0.15,
+        description="functions whose score, one right and one wrong answer added, is this much "
+        "below the best one's do not vote [0..1]; not in the paper",
+        ge=0,
+        le=1,
+    )
     max_candidates: int = Field(
         default=240,
         description="functions made per attribute, those with most examples behind them first; "

@@ -146,14 +146,17 @@ def judge(
             return "right on one example only, perhaps the one it was made from"
         return None
 
+    trust = [_trust(result, len(gold), abstain) for result in scores]
     # Stable: among equals the simpler one is before, and then the order they were made in.
     order = sorted(
         range(len(made)),
-        key=lambda i: (_trust(scores[i], len(gold), abstain), *scores[i], -_parts(made[i])),
+        key=lambda i: (trust[i], *scores[i], -_parts(made[i])),
         reverse=True,
     )
     flaws = [flaw(i) for i in range(len(made))]
-    voting = [i for i in order if flaws[i] is None][: config.top_functions]
+    good = [i for i in order if flaws[i] is None]
+    least = max((trust[i] for i in good), default=0.0) - config.margin
+    voting = [i for i in good if trust[i] >= least][: config.top_functions]
     # Of functions that answer alike the best speaks for all: twins cost votes no time.
     speakers: dict[tuple[Answer | None, ...], int] = {}
     speaker_of = {i: speakers.setdefault(tuple(answers[i]), i) for i in voting}

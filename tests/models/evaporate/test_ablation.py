@@ -23,6 +23,8 @@ SPEAKS = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.95, 0.95, 0.9, 0.6)
 # on the paper's FDA documents), where they do not it needs no filter.
 MISLED = (0.3, 0.45, 0.6, 0.75)
 
+PAPER = InductionConfig(margin=1.0)  # Algorithm 1 keeps what passes the filter
+
 
 def planted(seed: int, misled: float) -> tuple[list[str], list[list[Answer | None]]]:
     """True values, and the answers of functions of known accuracy and coverage.
@@ -47,7 +49,7 @@ def arm_scores(seed: int, misled: float) -> dict[str, float]:
     truth, answers = planted(seed, misled)
     made = [LineFunction(number=1, trim=Trim(after=str(i))) for i in range(len(answers))]
     known = list(range(10))
-    decided = decide("a", made, truth[:10], known, answers, config=InductionConfig())
+    decided = decide("a", made, truth[:10], known, answers, config=PAPER)
     return {
         arm: fmean(
             text_f1(value, answer.value if answer else None)

@@ -16,14 +16,21 @@ import pytest
 from data.datasets import packages
 from data.datasets.factbook import ATTRIBUTES, as_infobox, as_memorandum, read_factbook
 from models.evaporate.ablation import ARMS, ablate
-from models.evaporate.config import InductionConfig, LabelConfig
+from models.evaporate.asking import Asker, Call
+from models.evaporate.chunks import chunk_spans
+from models.evaporate.config import InductionConfig, LabelConfig, SynthesisConfig
 from models.evaporate.corpus import Document, Gold, choose_examples, examples_of
+from models.evaporate.direct import read_values
 from models.evaporate.evaluation import Evaluation, evaluate
 from models.evaporate.inducer import candidates
 from models.evaporate.metrics import text_f1
 from models.evaporate.pages import Page
-from models.evaporate.scores import score_strategies
-from models.evaporate.tokens import CODE_PLUS
+from models.evaporate.scores import COMMON, score_strategies
+from models.evaporate.synthesis import write_functions
+from models.evaporate.tokens import CODE_PLUS, SCALE
+
+# Questions to Qwen2.5-Coder 0.5B (q4_k_m, greedy) about ten summaries, and its answers.
+RECORDED = Path(__file__).parent / "recorded" / "fda_qwen25_coder_05b.jsonl"
 
 Summaries = tuple[dict[str, str], Gold, tuple[str, ...]]
 
@@ -172,3 +179,38 @@ def test_a_function_takes_a_quarter_of_a_millisecond_a_document(
         for function in functions:
             function.apply(page)
     assert (time.perf_counter() - started) / len(sample) / len(functions) < 0.25e-3
+
+
+@pytest.mark.shared
+def test_summaries_without_any_label(fda: Summaries) -> None:
+    """A recorded run of a small model: it read ten samples and wrote functions; nobody labelled."""
+    texts, gold, _ = fda
+    names = sorted(choose_examples(sorted(texts), 200, 7))
+    samples = sorted(choose_examples(names, 10, 0))
+    spoken = {name: name.replace("510k", "510(k)").replace("_", " ") for name in FDA_ATTRIBUTES}
+    documents = [Document(name, texts[name], name in samples) for name in names]
+    chunks = {
+        d.doc_id: [d.page.text[slice(*span)] for span in chunk_spans(d.page.text, 2_500)]
+        for d in documents
+        if d.sample
+    }
+    config = SynthesisConfig(chunks_per_document=1, max_tokens=200)
+    calls = [Call.model_validate_json(line) for line in RECORDED.read_text().splitlines()]
+    asker = Asker(None, calls)
+    asked = list(spoken.values())
+    read = {name: read_values(asker, asked, chunks[name], config) for name in samples}
+    written = write_functions(asker, asked, chunks, config)
+    result = evaluate(
+        documents,
+        {(d, spoken[a]): value for (d, a), value in gold.items()},
+        asked,
+        InductionConfig(),
+        LabelConfig(),
+        labels={(d, a): value for d, values in read.items() for a, value in values.items()},
+        made={a: [one.function for one in written[a]] for a in asked},
+    )
+    assert result.figure(CODE_PLUS, "text_f1") > 0.45
+    assert result.figure(CODE_PLUS, "text_f1") > result.figure(COMMON, "text_f1") + 0.2
+    # What DIRECT would read of 10,000 such documents, at no fewer than a token per six characters.
+    direct = sum(len(d.page.text) for d in documents) / 6 / len(documents) * SCALE
+    assert direct / asker.tokens().total > 100
