@@ -173,12 +173,12 @@ def test_a_function_takes_a_quarter_of_a_millisecond_a_document(
     functions = [function for ensemble in ensembles for function in ensemble.functions]
     functions = (functions * (100 // len(functions) + 1))[:100]
     sample = list(texts.values())[:60]
-    started = time.perf_counter()
+    started = time.process_time()
     for text in sample:
         page = Page(text)
         for function in functions:
             function.apply(page)
-    assert (time.perf_counter() - started) / len(sample) / len(functions) < 0.25e-3
+    assert (time.process_time() - started) / len(sample) / len(functions) < 0.25e-3
 
 
 @pytest.mark.shared

@@ -226,7 +226,7 @@ BAD_TEXTS = {
 @pytest.mark.parametrize("name", BAD_TEXTS)
 def test_no_text_takes_long(name: str) -> None:
     """About a megabyte each; an ordinary page of that size takes a tenth of a second."""
-    started = time.perf_counter()
+    started = time.process_time()
     page = Page(BAD_TEXTS[name])
     for function in (
         label("a", extent="section", near=True),
@@ -238,4 +238,4 @@ def test_no_text_takes_long(name: str) -> None:
         LineFunction(number=20),
     ):
         function.apply(page)
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
