@@ -188,6 +188,56 @@ def doctor() -> None:
 
 
 @app.command()
+def ingest(  # noqa: PLR0917  an option each
+    folder: Annotated[Path, typer.Argument(help="Folder of text, Markdown, HTML and PDF files.")],
+    topic: Annotated[str, typer.Option(help="What they are about; names the table.")],
+    examples: Annotated[
+        Path | None, typer.Option(help="CSV file with columns doc_id, attribute, value.")
+    ] = None,
+    attributes: Annotated[str, typer.Option(help="Columns wanted, parted by commas.")] = "",
+    model: Annotated[str, typer.Option(help="Language model that writes functions too.")] = "",
+    profile: ProfileOption = Profile.quick,
+    settings: Setting = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Make a folder of documents a table; run it again when documents were added."""
+    from flows import ingesting
+
+    ingesting.ingest(
+        folder,
+        topic,
+        profile.value,
+        settings or [],
+        labels=examples,
+        attributes=attributes,
+        model=model,
+        as_json=json,
+        asked_at=_ASKED_AT,
+    )
+
+
+@app.command()
+def show(
+    cell: Annotated[str, typer.Argument(help="DOC:ATTRIBUTE, or SOURCE:DOC:ATTRIBUTE.")],
+) -> None:
+    """Print an extracted value where it stands in its document, and who voted for it."""
+    from flows import ingesting
+
+    ingesting.show(cell)
+
+
+@app.command()
+def export(
+    source: Annotated[str, typer.Argument(help="Source, as its table is named.")],
+    output: Annotated[Path, typer.Option(help="The Python file to write.")],
+) -> None:
+    """Write a source's extraction functions as one Python file that needs pydantic alone."""
+    from flows import ingesting
+
+    ingesting.export(source, output)
+
+
+@app.command()
 def up(port: Annotated[int, typer.Option(help="Port of the UI on 127.0.0.1.")] = 4200) -> None:
     """Start Prefect's server, a worker and the deployments on this machine."""
     from flows import console

@@ -71,6 +71,8 @@ def plan(flow: str, profile: str, settings: Sequence[str]) -> None:
             line.table, mark, f"{line.rows:,}" if line.hit else "", "\n".join(line.reasons)
         )
     Console(width=None if sys.stdout.isatty() else 160).print(table)
+    for line in getattr(sys.modules[chosen.fn.__module__], "estimate", lambda _: [])(config):
+        print(line)
     hits = sum(line.hit for line in lines)
     print(f"{hits} of {len(lines)} tables HIT" + ("" if hits < len(lines) else ": all HIT"))
 

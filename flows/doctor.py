@@ -22,7 +22,7 @@ _LEAST_FREE_GIB = 2.0
 def report() -> bool:
     """Prints a line per check; True when nothing stands in the way."""
     fine = True
-    for check in (_python, _versions, _lake, _disk, _server, _code):
+    for check in (_python, _versions, _lake, _disk, _sandbox, _server, _code):
         for good, line in check():
             fine &= good
             print(f"{'ok  ' if good else 'BAD '} {line}")
@@ -68,6 +68,21 @@ def _disk() -> Iterator[tuple[bool, str]]:
         place = place.parent
     free = shutil.disk_usage(place).free / 2**30
     yield free >= _LEAST_FREE_GIB, f"{free:.0f} GiB free at {place} ({_LEAST_FREE_GIB:g} wanted)"
+
+
+def _sandbox() -> Iterator[tuple[bool, str]]:
+    """What stands around code that a language model wrote; without Landlock and seccomp, little."""
+    from models.evaporate.sandbox.runner import Sandbox, SandboxError
+
+    try:
+        with Sandbox() as sandbox:
+            level = sandbox.level
+    except (OSError, SandboxError) as error:
+        yield False, f"no sandbox for functions that models write: {error}"
+        return
+    missing = [wall for wall in ("landlock", "seccomp") if wall not in level]
+    advice = f"; without {' and '.join(missing)} it does not stop all" if missing else ""
+    yield not missing, f"sandbox for functions that models write: {level}{advice}"
 
 
 def _server() -> Iterator[tuple[bool, str]]:

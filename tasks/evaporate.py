@@ -1,152 +1,192 @@
-"""Steps of EVAPORATE: texts, labels, extraction functions, extractions, scores, the wide table."""
+"""Steps of EVAPORATE: sources, texts, chunks, and what functions extract from them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import pyarrow as pa
 
-from data.datasets.packages import ATTRIBUTES, SOURCE, package_truth, read_packages
+from data.datasets.documents import Document as FileDocument
+from data.datasets.documents import File, Unreadable, read_documents
+from data.datasets.packages import read_packages
 from data.lake import TableRef
 from data.lake.tables import evaporate as tables
-from models.evaporate import scores
-from models.evaporate.config import CorpusConfig, InductionConfig
-from models.evaporate.corpus import Document, Gold, choose_examples
+from models.evaporate import voting
+from models.evaporate.chunks import chunk_spans
+from models.evaporate.code import CodeFunction
+from models.evaporate.config import (
+    LabelConfig,
+    Place,
+    SandboxConfig,
+    SplitConfig,
+)
+from models.evaporate.corpus import Document
 from models.evaporate.functions import parse_function
-from models.evaporate.selection import induce
-from models.evaporate.voting import Ensemble, extract
+from models.evaporate.pages import Page
+from models.evaporate.selection import Candidate
 from tasks.produces import produces
 from tasks.progress import progress_bar
 from tasks.records import quarantine
 
+_BLOCK = 100  # documents whose pages are in memory at once
 
-@produces("documents", version=1)
-def documents(config: CorpusConfig, digest: str) -> pa.Table:
-    """The METADATA files of the installed packages; files that cannot be read are set aside.
 
-    digest: of the source, so that the recipe changes when the installed packages do.
-    """
-    found, unreadable = read_packages()
-    quarantine(SOURCE, [(bad.item, None, bad.reason) for bad in unreadable])
-    samples = choose_examples([document.doc_id for document in found], config.examples, config.seed)
+@produces("sources", version=1)
+def sources(
+    collection: str, place: Place, members: list[list[Any]], config: SplitConfig
+) -> pa.Table:
+    """The sources among these documents, told apart by their templates."""
+    from models.evaporate.sources import split, telling_terms
+
+    texts = [document.text for document in _read(place, members, 256)[0]]
+    found = split(texts, config)
+    assigned = found.assign(texts)
     rows = [
         {
-            "source": SOURCE,
+            "collection": collection,
+            "source": source_name(collection, number),
+            "documents": assigned.count(number),
+            "terms": telling_terms(found, number),
+            "split": found.model_dump_json(),
+        }
+        for number in range(len(found.centroids))
+    ]
+    return pa.Table.from_pylist(rows, schema=tables.Sources.arrow_schema())
+
+
+@produces("documents", version=2)
+def documents(
+    batch: int, place: Place, members: list[list[Any]], sources: TableRef, max_mib: int
+) -> pa.Table:
+    """The texts of one batch, each with its source; files that cannot be read are set aside."""
+    from models.evaporate.sources import Split
+
+    found, unreadable = _read(place, members, max_mib)
+    told = sources.read(["collection", "split"]).slice(0, 1).to_pylist()[0]
+    collection, split = told["collection"], Split.model_validate_json(told["split"])
+    quarantine(f"{collection}, batch {batch}", [(bad.item, None, bad.reason) for bad in unreadable])
+    rows = [
+        {
+            "collection": collection,
+            "batch": batch,
+            "source": source_name(collection, number),
             "doc_id": document.doc_id,
+            "kind": document.kind,
             "text": document.text,
             "bytes": document.size,
             "sha256": document.sha256,
-            "sample": document.doc_id in samples,
         }
-        for document in found
+        for document, number in zip(found, split.assign([d.text for d in found]), strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=tables.Documents.arrow_schema())
 
 
-@produces("gold", version=1)
-def gold(documents: TableRef) -> pa.Table:
-    """What importlib.metadata reads from the same texts."""
-    rows = [
-        {"source": SOURCE, "doc_id": row["doc_id"], "attribute": attribute, "value": value}
-        for row in documents.read(columns=["doc_id", "text"]).to_pylist()
-        for attribute, value in package_truth(row["text"]).items()
-    ]
-    return pa.Table.from_pylist(rows, schema=tables.Gold.arrow_schema())
+@produces("chunks", version=1)
+def chunks(documents: TableRef, size: int) -> pa.Table:
+    """Where the documents of one batch are cut for a language model to read."""
+    rows = []
+    for row in (row for block in _blocks(documents) for row in block):
+        page = Page(row["text"])
+        for number, span in enumerate(chunk_spans(page.text, size)):
+            start, end = page.to_source(*span)
+            rows.append(
+                {
+                    **{name: row[name] for name in ("collection", "batch", "source", "doc_id")},
+                    "chunk": number,
+                    "start": start,
+                    "end": end,
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=tables.Chunks.arrow_schema())
 
 
-@produces("functions", version=1)
-def functions(documents: TableRef, gold: TableRef, config: InductionConfig) -> pa.Table:
-    """Functions induced from the labelled examples, scored and filtered (Algorithm 1)."""
-    judged = induce(
-        _documents(documents), _gold(gold), ATTRIBUTES, config, progress_bar("inducing functions")
-    )
-    rows = [
-        {
-            "source": SOURCE,
-            "attribute": one.attribute,
-            "function_id": one.function.function_id,
-            "kind": one.function.kind,
-            "spec": one.function.model_dump_json(),
-            "origin": "inducer",
-            "rank": one.rank,
-            "score": one.score.mean,
-            "median": one.score.median,
-            "coverage": one.score.coverage,
-            "abstain": one.abstain,
-            "votes": one.votes,
-            "kept": one.votes > 0,
-            "reason": one.reason,
-        }
-        for one in judged
-    ]
-    return pa.Table.from_pylist(rows, schema=tables.Functions.arrow_schema())
-
-
-@produces("extractions", version=1)
-def extractions(documents: TableRef, functions: TableRef) -> pa.Table:
-    """The kept functions, run on every document and put to the vote."""
-    rows = [
-        {
-            "source": SOURCE,
-            "doc_id": cell.doc_id,
-            "attribute": cell.attribute,
-            "value": cell.answer.value if cell.answer else None,
-            "posterior": cell.posterior,
-            "start": cell.answer.start if cell.answer else None,
-            "end": cell.answer.end if cell.answer else None,
-            "functions": list(cell.functions),
-        }
-        for cell in extract(
-            _documents(documents), _ensembles(functions), progress_bar("extracting")
-        )
-    ]
-    return pa.Table.from_pylist(rows, schema=tables.Extractions.arrow_schema())
-
-
-@produces("extraction_scores", version=1)
-def extraction_scores(
-    documents: TableRef, gold: TableRef, functions: TableRef, extractions: TableRef
+@produces("extractions", version=2)
+def extractions(
+    documents: TableRef, functions: list[TableRef], labelling: LabelConfig, sandbox: SandboxConfig
 ) -> pa.Table:
-    """Text F1, exact match and Pair F1 of the vote and its baselines, examples left out."""
-    texts, truth = _documents(documents), _gold(gold)
-    strategies = {
-        scores.VOTE: _gold(extractions),
-        scores.BEST: scores.best_functions(texts, _ensembles(functions)),
-        scores.COMMON: scores.most_frequent_values(texts, truth, ATTRIBUTES),
-    }
-    figures = scores.score_strategies(texts, truth, strategies, ATTRIBUTES)
-    rows = [{"source": SOURCE, **figure._asdict()} for figure in figures]
-    return pa.Table.from_pylist(rows, schema=tables.ExtractionScores.arrow_schema())
+    """The kept functions, run on every document of one batch and put to the vote."""
+    ensembles = ensembles_of(functions)
+    progress, done = progress_bar("extracting"), 0
+    parts = [tables.Extractions.arrow_schema().empty_table()]
+    for block in _blocks(documents):
+        progress(done, documents.rows)
+        done += len(block)
+        rows: list[dict[str, Any]] = []
+        for source in dict.fromkeys(row["source"] for row in block):
+            found = {row["doc_id"]: row for row in block if row["source"] == source}
+            texts = [Document(row["doc_id"], row["text"]) for row in found.values()]
+            for cell in voting.extract(texts, ensembles.get(source, {}), sandbox=sandbox):
+                row = found[cell.doc_id]
+                rows.append(
+                    {
+                        **{name: row[name] for name in ("collection", "batch", "source")},
+                        "doc_id": cell.doc_id,
+                        "attribute": cell.attribute,
+                        "value": cell.answer.value if cell.answer else None,
+                        "posterior": cell.posterior,
+                        "start": cell.answer.start if cell.answer else None,
+                        "end": cell.answer.end if cell.answer else None,
+                        "functions": list(cell.functions),
+                    }
+                )
+        parts.append(pa.Table.from_pylist(rows, schema=parts[0].schema))
+    progress(documents.rows, documents.rows)
+    return pa.concat_tables(parts)
 
 
-@produces("packages", version=1)
-def packages(extractions: TableRef) -> pa.Table:
-    """The extractions as one row a package, one column an attribute."""
-    rows: dict[str, dict[str, str | None]] = {}
-    for cell in extractions.read(columns=["doc_id", "attribute", "value"]).to_pylist():
-        row = rows.setdefault(cell["doc_id"], {"doc_id": cell["doc_id"]})
-        row[cell["attribute"].lower().replace("-", "_")] = cell["value"]
-    return pa.Table.from_pylist(list(rows.values()), schema=tables.Packages.arrow_schema())
+def source_name(collection: str, number: int) -> str:
+    """The name of a collection's source: the collection's own, then name_2, name_3 ..."""
+    return collection if number == 0 else f"{collection}_{number + 1}"
 
 
-def _documents(ref: TableRef) -> list[Document]:
-    rows = ref.read(columns=["doc_id", "text", "sample"]).to_pylist()
-    return [Document(row["doc_id"], row["text"], row["sample"]) for row in rows]
+def ensembles_of(functions: Sequence[TableRef]) -> dict[str, dict[str, voting.Ensemble]]:
+    """The functions that vote, by source and attribute, also where there are none.
 
-
-def _gold(ref: TableRef) -> Gold:
-    """Values by document and attribute, of `gold` or of `extractions`."""
-    rows = ref.read(columns=["doc_id", "attribute", "value"]).to_pylist()
-    return {(row["doc_id"], row["attribute"]): row["value"] for row in rows}
-
-
-def _ensembles(ref: TableRef) -> dict[str, Ensemble]:
-    """The functions that vote, best first, for every attribute, also those without any."""
-    kept = [row for row in ref.read().sort_by("rank").to_pylist() if row["kept"]]
-    groups = {name: [row for row in kept if row["attribute"] == name] for name in ATTRIBUTES}
-    return {
-        name: Ensemble(
-            [parse_function(row["spec"]) for row in rows],
-            [row["votes"] for row in rows],
-            abstain=all(row["abstain"] for row in rows),
+    Of an attribute's functions the newest set counts: a repaired one replaces the one before.
+    """
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for ref in sorted(functions, key=_since):
+        fresh: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for row in ref.read().sort_by("rank").to_pylist():
+            fresh.setdefault((row["source"], row["attribute"]), []).append(row)
+        groups |= fresh
+    found: dict[str, dict[str, voting.Ensemble]] = {}
+    for (source, attribute), group in groups.items():
+        kept = [row for row in group if row["kept"]]
+        accuracy = [row["accuracy"] for row in kept]
+        found.setdefault(source, {})[attribute] = voting.Ensemble(
+            [candidate_of(row["spec"]) for row in kept],
+            [row["votes"] for row in kept],
+            abstain=all(row["abstain"] for row in group),
+            accuracy=() if None in accuracy else accuracy,
         )
-        for name, rows in groups.items()
-    }
+    return found
+
+
+def candidate_of(spec: str) -> Candidate:
+    """The function a row of `functions` describes."""
+    if spec.startswith('{"kind":"code"'):
+        return CodeFunction.model_validate_json(spec)
+    return parse_function(spec)
+
+
+def _since(ref: TableRef) -> int:
+    column = ref.read(["since"])["since"]
+    return int(column[0].as_py()) if len(column) else 0
+
+
+def _read(
+    place: Place, members: Sequence[Sequence[Any]], max_mib: int
+) -> tuple[list[FileDocument], list[Unreadable]]:
+    """The documents of these members: of the folder, or of the installed packages without one."""
+    if place.path:
+        return read_documents(place.path, [File(*member) for member in members], max_mib)
+    wanted = {member[0] for member in members}
+    found, unreadable = read_packages()
+    return [document for document in found if document.doc_id in wanted], unreadable
+
+
+def _blocks(documents: TableRef) -> Iterator[list[dict[str, Any]]]:
+    for part in documents.read().to_batches(max_chunksize=_BLOCK):
+        yield part.to_pylist()

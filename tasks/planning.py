@@ -62,18 +62,23 @@ def note(contract: type[Contract], made_by: Recipe) -> TableRef:
     plan = _plan.get()
     assert plan is not None
     lake = Lake(lake_url())
-    pending = [ref.table for ref in made_by.inputs if ref.snapshot == _PENDING]
-    commit = None if pending else lake.find(contract.table, made_by.digest)
+    waited_for = [ref.table for ref in made_by.inputs if pending(ref)]
+    commit = None if waited_for else lake.find(contract.table, made_by.digest)
     damage = lake.damage(commit) if commit is not None else None
     if commit is not None and damage is None:
         plan.append(Planned(contract.table, True, commit.snapshot, commit.rows, ()))
         return lake.reference(commit, hit=True)
-    reasons = [damage] if damage else _reasons(lake, contract.table, made_by, pending)
+    reasons = [damage] if damage else _reasons(lake, contract.table, made_by, waited_for)
     plan.append(Planned(contract.table, False, "", 0, tuple(reasons)))
     return TableRef(lake.url, contract.table, _PENDING, 0, "")
 
 
-def _reasons(lake: Lake, table: str, made_by: Recipe, pending: list[str]) -> list[str]:
+def pending(ref: TableRef) -> bool:
+    """Whether a table is only planned: what it would hold is not known yet."""
+    return ref.snapshot == _PENDING
+
+
+def _reasons(lake: Lake, table: str, made_by: Recipe, waited_for: list[str]) -> list[str]:
     earlier = lake.commits(table)
     if not earlier:
         return ["never computed"]
@@ -82,4 +87,4 @@ def _reasons(lake: Lake, table: str, made_by: Recipe, pending: list[str]) -> lis
     code = [change.split(":")[1] for change in changes if change.startswith("code:")]
     fields = [c for c in changes if not c.startswith("code:") and _PENDING not in c]
     edited = [f"code of {', '.join(code)}"] if code else []
-    return fields + edited + [f"reads {name}, a MISS" for name in pending]
+    return fields + edited + [f"reads {name}, a MISS" for name in waited_for]

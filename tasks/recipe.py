@@ -18,6 +18,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from data.lake import TableRef
 
 _SCIENCE = ("models", "data")
 _STORAGE = "data.lake"  # how rows are kept does not change what they say
+# Python 3.11 may take two threads that build syntax trees at once for one that lost count.
+_parsing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,6 @@ def recipe(
     return Recipe(fields, tuple(inputs))
 
 
-@functools.cache
 def code_fingerprint(function: Callable[..., Any]) -> Mapping[str, str]:
     """Hash by module of the code a step runs: its own, and all it imports from models/ and data/.
 
@@ -82,6 +84,12 @@ def code_fingerprint(function: Callable[..., Any]) -> Mapping[str, str]:
     and data/ reached by imports counts whole, data/lake excepted. Comments, docstrings and
     layout do not count. SQL files that the step names count as code.
     """
+    with _parsing:
+        return _fingerprint(function)
+
+
+@functools.cache
+def _fingerprint(function: Callable[..., Any]) -> Mapping[str, str]:
     module = inspect.getmodule(function)
     assert module is not None
     assert module.__file__ is not None

@@ -12,10 +12,11 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import Distribution
 from pathlib import Path
 from typing import NoReturn
+
+from data.datasets.documents import Document, Unreadable, text_of
 
 SOURCE = "packages"
 ATTRIBUTES = (
@@ -31,45 +32,26 @@ ATTRIBUTES = (
     "Keywords",
 )
 
-# The specification says UTF-8; old tools wrote the code page of their author's machine.
-_ENCODINGS = ("utf-8-sig", "cp1252")
-
-
-@dataclass(frozen=True)
-class PackageDocument:
-    """One METADATA file. `doc_id` is the package's normalised name, `size` counts bytes on disk."""
-
-    doc_id: str
-    text: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A file that could not become a document, and why."""
-
-    item: str
-    reason: str
-
 
 def read_packages(
     folders: Iterable[str | Path] | None = None,
-) -> tuple[list[PackageDocument], list[Unreadable]]:
+) -> tuple[list[Document], list[Unreadable]]:
     """All METADATA files under `folders`, one document a package, sorted by `doc_id`.
+
+    A document's `doc_id` is the package's normalised name.
 
     folders: where installers put `*.dist-info`; the import path of this process by default. Of
         several copies of a package the first counts, as it does for the import system.
     Returns the documents and, apart, the files that are empty, not text, without a name or not
     readable at all.
     """
-    documents: dict[str, PackageDocument] = {}
+    documents: dict[str, Document] = {}
     unreadable: list[Unreadable] = []
     for path in _metadata_files(sys.path if folders is None else folders):
         item = f"{path.parent.name}/{path.name}"
         try:
             content = path.read_bytes()
-            text = _decode(content)
+            text, kind = text_of(content)
             doc_id = _doc_id(text)
         except OSError as error:
             unreadable.append(Unreadable(item, f"cannot be read: {error.strerror}"))
@@ -77,7 +59,7 @@ def read_packages(
             unreadable.append(Unreadable(item, str(error)))
         else:
             checksum = hashlib.sha256(content).hexdigest()
-            document = PackageDocument(doc_id, text, len(content), checksum)
+            document = Document(doc_id, text, kind, len(content), checksum)
             documents.setdefault(doc_id, document)
     return (
         sorted(documents.values(), key=lambda document: document.doc_id),
@@ -121,19 +103,6 @@ class _StoredDistribution(Distribution):
 def _metadata_files(folders: Iterable[str | Path]) -> Iterator[Path]:
     for folder in folders:
         yield from sorted(Path(folder).glob("*.dist-info/METADATA"))
-
-
-def _decode(content: bytes) -> str:
-    if not content.strip():
-        raise ValueError("empty file")
-    if b"\0" in content:
-        raise ValueError("not text: it holds NUL bytes")
-    for encoding in _ENCODINGS:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise ValueError(f"not text in any of {', '.join(_ENCODINGS)}")
 
 
 def _doc_id(text: str) -> str:

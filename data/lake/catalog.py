@@ -181,8 +181,11 @@ def refresh(lake: Lake) -> None:
 
 
 def latest(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[Commit]:
-    """The snapshots a table's plain view shows: the newest for each partition value."""
-    if contract is None or not contract.partition:
+    """The snapshots a table's plain view shows: the newest for each partition value.
+
+    Without a contract in the catalogue the records say whether there are partitions.
+    """
+    if not (contract.partition if contract else any(c.partition for c in commits)):
         return list(commits[-1:])
     # Snapshots from before the table had partitions would show the same rows a second time.
     whole = [c for c in commits if set(c.partition) >= set(contract.partition)]
@@ -232,9 +235,9 @@ def _expressions(
 
     A table that is not in the catalogue shows the columns its snapshots have.
     """
-    known = {name for commit in commits for name in commit.schema}
+    known = dict.fromkeys(name for commit in reversed(commits) for name in commit.schema)
     if contract is None:
-        return [(name, _quoted(name)) for name in sorted(known)]
+        return [(name, _quoted(name)) for name in known]
     return [
         (c.name, f"{_quoted(c.name) if c.name in known else 'NULL'}::{c.sql_type}")
         for c in contract.columns

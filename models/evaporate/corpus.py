@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from models.evaporate.functions import Page
+from models.evaporate.pages import Page
 
 Gold = Mapping[tuple[str, str], str | None]  # value by (doc_id, attribute)
 
@@ -46,14 +46,21 @@ def choose_examples(doc_ids: Sequence[str], k: int, seed: int) -> frozenset[str]
 def examples_of(documents: Sequence[Document], gold: Gold, attribute: str) -> list[Example]:
     """The labelled examples of one attribute: the ONLY way from gold labels to induction.
 
-    Labels of documents that are not samples are never read.
-    Raises ValueError if a sample has no label for the attribute.
+    Labels of documents that are not samples are never read. A sample without a label, which is not
+    the same as the label None, is no example.
+    Raises ValueError if no document is a sample, or no sample has a label.
     """
     samples = [document for document in documents if document.sample]
-    unlabelled = [d.doc_id for d in samples if (d.doc_id, attribute) not in gold]
-    if unlabelled:
+    if not samples:
+        raise ValueError("no document is marked as a sample; functions are judged on samples")
+    examples = [
+        Example(document.page, gold[document.doc_id, attribute])
+        for document in samples
+        if (document.doc_id, attribute) in gold
+    ]
+    if not examples:
         raise ValueError(
-            f"gold lacks attribute {attribute!r} of the sampled document {unlabelled[0]!r}; "
-            "give None if the document has no value"
+            f"none of the samples has a label for attribute {attribute!r}; "
+            "give None for documents without a value"
         )
-    return [Example(document.page, gold[document.doc_id, attribute]) for document in samples]
+    return examples

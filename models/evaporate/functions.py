@@ -1,10 +1,10 @@
-"""Extraction functions as data: where a value starts, how far it goes, which match counts.
+"""Extraction functions as data: where a value starts, how far it goes, what of it counts.
 
 Every function is a frozen pydantic model, so it travels as JSON and no code is ever executed; it
-answers with a value and the characters it was read from. The patterns are made of escaped
-literals and of runs of one character class, anchored at the start of a line or bounded in length:
-they take linear time on any text. The number of places tried and the length of a value are bounded
-too, so no function is slow on any document.
+answers with a value and the characters of the source it was read from. The patterns are made of
+escaped literals and of runs of one character class, anchored at the start of a line or bounded in
+length: they take linear time on any text. The number of places tried and the length of a value are
+bounded too, so no function is slow on any document.
 """
 
 from __future__ import annotations
@@ -15,224 +15,219 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-MAX_PLACES = 256  # matches of one anchor that are tried in one document
-MAX_VALUE = 65_536  # characters a value may have
-MAX_LINE_NUMBER = 20
+from models.evaporate.items import SEPARATOR, Item, ItemPattern
+from models.evaporate.pages import MAX_LINE_NUMBER, MAX_VALUE, Extent, Page, Span, without_tags
+
+MAX_PLACES = 256  # places one function tries in one document
+MAX_ITEMS = 64  # items of a list
 
 Scope = Literal["head", "document"]
 Pick = Literal["first", "last"]
-LineExtent = Literal["folded", "line"]
-BlockExtent = Literal["paragraph", "line"]
+Take = Literal["all", "first", "leading"]
+"""Which items of a region count: all, the first, or those that begin a line, a clause or a
+parenthesis (codes do, words that look like codes seldom do)."""
 
-_EXTENTS = {
-    "line": re.compile(r"[^\n]*"),
-    # The header rule of RFC 822: an indented line continues the one above it.
-    "folded": re.compile(r"[^\n]*(?:\n[ \t][^\n]*)*"),
-    "paragraph": re.compile(r"[^\n]*(?:\n[^\S\n]*\S[^\n]*)*"),
-}
-_EMPTY_LINE = re.compile(r"\n\r?\n")
-_BLANK_OR_RULE = re.compile(r"\r?\n(?:[ \t=~^*#-]*\r?\n){0,4}")
-_LINE = re.compile(r"\S[^\n]*")
+_EDGES = " \t\r\n#*|"
+_LEADING = re.compile(r"(?:^|[;,:(/&\n]|\band\b)[\s(]*$")
 
 
 class Answer(NamedTuple):
-    """What a function found: `value` is text[start:end], never empty, without outer spaces."""
+    """What a function found: its value, never empty, and the characters of the source behind it.
+
+    A value may be written otherwise than its source: white space is made single, tags are dropped,
+    items take the form of the examples.
+    """
 
     value: str
     start: int
     end: int
 
 
-class Page:
-    """A document's text and what all functions need to know of it, worked out once."""
+class Trim(BaseModel, frozen=True, extra="forbid"):
+    """What of a region is the value: what follows `after` and precedes `until`, or its items."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    after: str = Field("", max_length=40)
+    until: str = Field("", max_length=8)
+    item: ItemPattern | None = None
+    take: Take = "all"
 
-    @cached_property
-    def head_end(self) -> int:
-        """Where the first block of lines ends: at the first line without any character."""
-        first = re.search(r"\S", self.text)
-        empty = _EMPTY_LINE.search(self.text, first.start() if first else 0)
-        return empty.start() if empty else len(self.text)
+    def read(self, text: str, region: list[Span]) -> tuple[str, int, int] | None:
+        """Value and span within `text` of a region, which is one stretch or several cells."""
+        if self.item is not None:
+            return self._items(self.item, text, region)
+        values: dict[str, Span] = {}
+        for start, end in region:
+            if cut := self._cut(text, start, end):
+                values.setdefault(without_tags(text[slice(*cut)]), cut)
+        values.pop("", None)
+        if not values:
+            return None
+        spans = list(values.values())
+        return SEPARATOR.join(values), spans[0][0], spans[-1][1]
 
-    @cached_property
-    def lines(self) -> list[tuple[int, int]]:
-        """Start and end of the first MAX_LINE_NUMBER lines that are not blank, indents left out."""
-        return [m.span() for m in islice(_LINE.finditer(self.text), MAX_LINE_NUMBER)]
+    def _cut(self, text: str, start: int, end: int) -> Span | None:
+        if self.after:
+            at = text.find(self.after, start, end)
+            if at < 0:
+                return None
+            start = at + len(self.after)
+        while start < end and text[start] in _EDGES:
+            start += 1
+        if self.until:
+            at = text.find(self.until, start + 1, end)
+            end = at if at >= 0 else end
+        while end > start and text[end - 1] in _EDGES:
+            end -= 1
+        return (start, end) if start < end else None
+
+    def _items(
+        self, pattern: ItemPattern, text: str, region: list[Span]
+    ) -> tuple[str, int, int] | None:
+        found: dict[str, Item] = {}
+        for start, end in region:
+            for item in islice(pattern.find(text, start, end), MAX_ITEMS):
+                if self.take == "leading" and not _LEADING.search(
+                    text[max(start, item.start - 12) : item.start]
+                ):
+                    continue
+                found.setdefault(item.value, item)
+                if self.take == "first":
+                    return item
+        if not found:
+            return None
+        items = list(found.values())
+        return SEPARATOR.join(found), items[0].start, items[-1].end
 
 
 class Function(BaseModel, frozen=True, extra="forbid"):
     """Base of the kinds below. Two functions are equal if their JSON is."""
 
     kind: str
+    trim: Trim = Trim()
 
-    @property
+    @cached_property
     def function_id(self) -> str:
         """Name of the function: its kind and the first 10 digits of its JSON's SHA-256."""
         return f"{self.kind}-{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:10]}"
 
     @abstractmethod
-    def spans(self, page: Page) -> Iterator[tuple[int, int]]:
-        """Candidate spans, the preferred one first; they may be blank."""
+    def regions(self, page: Page) -> Iterator[list[Span]]:
+        """Where values may stand in `page.text`, the preferred place first; they may be blank."""
 
     def apply(self, page: Page) -> Answer | None:
-        """The first span that is not blank, or None. Never raises."""
-        for start, end in self.spans(page):
-            raw = page.text[start:end]
-            value = raw.strip()
-            if value:
-                begin = end - len(raw.lstrip())
-                return Answer(value, begin, begin + len(value))
+        """The first region that holds a value, or None. Never raises."""
+        for region in islice(self.regions(page), MAX_PLACES):
+            if read := self.trim.read(page.text, region):
+                value, start, end = read
+                return Answer(value, *page.to_source(start, end))
         return None
 
 
-class Anchored(Function, frozen=True):
-    """A function that looks for a pattern and reads on from its end."""
-
-    scope: Scope = "document"
-    pick: Pick = "first"
-
-    @property
-    @abstractmethod
-    def anchor(self) -> re.Pattern[str]:
-        """The pattern; it must take linear time."""
-
-    def matches(self, text: str, stop: int) -> Iterator[re.Match[str]]:
-        """All matches before `stop`, in order."""
-        return self.anchor.finditer(text, 0, stop)
-
-    @abstractmethod
-    def read(self, text: str, found: re.Match[str], limit: int) -> tuple[int, int]:
-        """Start and end of the value that goes with one match, not beyond `limit`."""
-
-    def spans(self, page: Page) -> Iterator[tuple[int, int]]:
-        stop = page.head_end if self.scope == "head" else len(page.text)
-        matches = self.matches(page.text, stop)
-        places = (
-            islice(matches, MAX_PLACES)
-            if self.pick == "first"
-            else reversed(deque(matches, maxlen=MAX_PLACES))
-        )
-        for found in places:
-            yield self.read(page.text, found, min(stop, found.end() + MAX_VALUE))
-
-
-class AtLineStart(Anchored, frozen=True):
-    """A function whose pattern begins a line; it must not end with the line's end."""
-
-    @cached_property
-    def _after_newline(self) -> re.Pattern[str]:
-        return re.compile("\n" + self.anchor.pattern, self.anchor.flags)
-
-    def matches(self, text: str, stop: int) -> Iterator[re.Match[str]]:
-        # `re` jumps to a leading literal but walks to "^": 25 times faster on pages of 45 KB.
-        first = self.anchor.match(text, 0, stop)
-        return chain([first] if first else [], self._after_newline.finditer(text, 0, stop))
-
-
-class LabelFunction(AtLineStart, frozen=True):
-    """`label: value`, the label at the start of a line."""
+class LabelFunction(Function, frozen=True):
+    """What belongs to a label: "label: value", a heading and its section, a table's column."""
 
     kind: Literal["label"] = "label"
-    label: str = Field(min_length=1)
-    separator: str = Field(min_length=1)
-    extent: LineExtent
-    ignore_case: bool
+    labels: tuple[str, ...] = Field(
+        min_length=1, description="keys (models.evaporate.pages.key_of), the preferred one first"
+    )
+    extent: Extent
+    scope: Scope = "document"
+    pick: Pick = "first"
+    near: bool = Field(False, description="where no label is found, take one that contains it")
 
-    @cached_property
-    def anchor(self) -> re.Pattern[str]:
-        words = rf"[ \t]*{re.escape(self.label)}[ \t]*{re.escape(self.separator)}"
-        return re.compile(words, re.IGNORECASE if self.ignore_case else 0)
-
-    def read(self, text: str, found: re.Match[str], limit: int) -> tuple[int, int]:
-        return found.end(), _reach(self.extent, text, found.end(), limit)
-
-
-class HeadingFunction(AtLineStart, frozen=True):
-    """A line of its own (a heading, perhaps underlined) and the value on the lines below it."""
-
-    kind: Literal["heading"] = "heading"
-    heading: str = Field(min_length=1)
-    extent: BlockExtent
-
-    @cached_property
-    def anchor(self) -> re.Pattern[str]:
-        return re.compile(rf"[ \t]*{re.escape(self.heading)}[ \t:]*(?=\r?\n)")
-
-    def read(self, text: str, found: re.Match[str], limit: int) -> tuple[int, int]:
-        below = _BLANK_OR_RULE.match(text, found.end(), limit)
-        start = below.end() if below else found.end()
-        return start, _reach(self.extent, text, start, limit)
+    def regions(self, page: Page) -> Iterator[list[Span]]:
+        known = page.places
+        found = [label for label in self.labels if label in known]
+        if not found and self.near and not any(label in page.columns for label in self.labels):
+            found = [key for label in self.labels for key in known if _alike(label, key)]
+        for label in found:
+            places = known[label] if self.pick == "first" else reversed(known[label])
+            for position in places:
+                if self.scope == "head" and page.leads[position].start > page.head_end:
+                    continue
+                start, end = page.block(position, self.extent)
+                yield [(start, min(end, page.head_end) if self.scope == "head" else end)]
+        if self.scope == "document":
+            for label in self.labels:
+                if label in page.columns:
+                    yield page.columns[label]
 
 
-class BetweenFunction(Anchored, frozen=True):
+class PathFunction(Function, frozen=True):
+    """The text of an HTML page's elements with a given path, such as "dl>dd.capital"."""
+
+    kind: Literal["path"] = "path"
+    path: str = Field(min_length=1)
+    number: int | None = Field(None, ge=0, description="which of them; null: all, as a list")
+
+    def regions(self, page: Page) -> Iterator[list[Span]]:
+        spans = page.paths.get(self.path, [])
+        if self.number is None:
+            yield spans[:MAX_ITEMS]
+        else:
+            yield spans[self.number : self.number + 1]
+
+
+class BetweenFunction(Function, frozen=True):
     """What stands between two literals on one line; without a suffix, up to the line's end."""
 
     kind: Literal["between"] = "between"
     prefix: str = Field(min_length=1)
     suffix: str | None = Field(min_length=1)
+    scope: Scope = "document"
+    pick: Pick = "first"
 
-    @cached_property
-    def anchor(self) -> re.Pattern[str]:
-        return re.compile(re.escape(self.prefix))
+    def regions(self, page: Page) -> Iterator[list[Span]]:
+        text = page.text
+        stop = page.head_end if self.scope == "head" else len(text)
+        for at in _picked(_occurrences(text, self.prefix, stop), self.pick):
+            start = at + len(self.prefix)
+            limit = min(stop, start + MAX_VALUE)
+            end = text.find("\n", start, limit)
+            end = limit if end < 0 else end
+            if self.suffix is not None:
+                end = max(start, text.find(self.suffix, start, end))
+            yield [(start, end)]
 
-    def read(self, text: str, found: re.Match[str], limit: int) -> tuple[int, int]:
-        start = found.end()
-        end = _reach("line", text, start, limit)
-        if self.suffix is not None:
-            end = max(start, text.find(self.suffix, start, end))
-        return start, end
 
-
-class ShapeFunction(Anchored, frozen=True):
-    """A string of a given shape: "9.9.9" is a version with three parts, ">=9.9" a bound.
-
-    "9" stands for a run of digits, "a" for a run of letters, " " for a run of spaces, every other
-    character for itself. Runs have up to 40 characters.
-    """
+class ShapeFunction(Function, frozen=True):
+    """Strings of the examples' form anywhere in the document, or in its head."""
 
     kind: Literal["shape"] = "shape"
-    shape: str = Field(min_length=1)
+    scope: Scope = "document"
+    pick: Pick = "first"
 
-    @cached_property
-    def anchor(self) -> re.Pattern[str]:
-        # Possessive: a run is never tried again at a shorter length.
-        runs = {"9": "[0-9]{1,40}+", "a": r"[^\W\d_]{1,40}+", " ": r"[ \t]{1,40}+"}
-        pattern = "".join(runs.get(character, re.escape(character)) for character in self.shape)
-        before = r"(?<!\w)" if self.shape[0] in "9a" else ""
-        after = r"(?!\w)" if self.shape[-1] in "9a" else ""
-        return re.compile(before + pattern + after)
-
-    def read(self, text: str, found: re.Match[str], limit: int) -> tuple[int, int]:
-        return found.span()
+    def regions(self, page: Page) -> Iterator[list[Span]]:
+        if self.trim.item is None:
+            return
+        stop = page.head_end if self.scope == "head" else len(page.text)
+        items = self.trim.item.find(page.text, 0, stop)
+        if self.pick == "first":
+            yield from ([(item.start, item.end)] for item in items)
+        else:
+            for item in reversed(deque(items, maxlen=MAX_PLACES)):
+                yield [(item.start, item.end)]
 
 
 class LineFunction(Function, frozen=True):
-    """The n-th line that is not blank, from the first `after` in it on."""
+    """The n-th line that is not blank."""
 
     kind: Literal["line"] = "line"
     number: int = Field(ge=1, le=MAX_LINE_NUMBER)
-    after: str | None = Field(min_length=1)
 
-    def spans(self, page: Page) -> Iterator[tuple[int, int]]:
-        if self.number > len(page.lines):
-            return
-        start, end = page.lines[self.number - 1]
-        end = min(end, start + MAX_VALUE)
-        if self.after is None:
-            yield start, end
-        elif (at := page.text.find(self.after, start, end)) >= 0:
-            yield at + len(self.after), end
+    def regions(self, page: Page) -> Iterator[list[Span]]:
+        if self.number <= len(page.lines):
+            start, end = page.lines[self.number - 1]
+            yield [(start, min(end, start + MAX_VALUE))]
 
 
 AnyFunction = Annotated[
-    LabelFunction | HeadingFunction | BetweenFunction | ShapeFunction | LineFunction,
+    LabelFunction | PathFunction | BetweenFunction | ShapeFunction | LineFunction,
     Field(discriminator="kind"),
 ]
 _PARSER: TypeAdapter[AnyFunction] = TypeAdapter(AnyFunction)
@@ -243,15 +238,18 @@ def parse_function(spec: str) -> AnyFunction:
     return _PARSER.validate_json(spec)
 
 
-def shape_of(value: str) -> str:
-    """The shape of a value, in the letters of ShapeFunction."""
-    classes = (
-        "9" if c in "0123456789" else "a" if c.isalpha() else " " if c.isspace() else c
-        for c in value
-    )
-    return re.sub(r"([9a ])\1+", r"\1", "".join(classes))
+def _alike(label: str, key: str) -> bool:
+    """Whether one contains the other and is at least half as long: lost or added words."""
+    short, long = sorted((label, key), key=len)
+    return 2 * len(short) >= len(long) and len(short) >= 5 and short in long
 
 
-def _reach(extent: LineExtent | BlockExtent, text: str, start: int, limit: int) -> int:
-    found = _EXTENTS[extent].match(text, start, limit)
-    return found.end() if found else start
+def _occurrences(text: str, literal: str, stop: int) -> Iterator[int]:
+    at = text.find(literal, 0, stop)
+    while at >= 0:
+        yield at
+        at = text.find(literal, at + 1, stop)
+
+
+def _picked(places: Iterator[int], pick: Pick) -> Iterator[int]:
+    return places if pick == "first" else reversed(deque(places, maxlen=MAX_PLACES))

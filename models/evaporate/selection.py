@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import NamedTuple
 
-from models.evaporate.config import InductionConfig
-from models.evaporate.corpus import Document, Example, Gold, examples_of
-from models.evaporate.functions import Answer, AnyFunction, Page
+from models.evaporate.code import CodeFunction, run_functions
+from models.evaporate.config import InductionConfig, SandboxConfig
+from models.evaporate.corpus import Document, Gold, examples_of
+from models.evaporate.functions import Answer, AnyFunction
 from models.evaporate.inducer import candidates
 from models.evaporate.metrics import text_f1
 from models.progress import Progress, silent
+
+Candidate = AnyFunction | CodeFunction
+
+_RIGHT = 0.5  # Text F1 above which an answer is a hit
+_ENOUGH = 4  # examples with a value from which one hit is no evidence
 
 
 class Score(NamedTuple):
@@ -40,7 +46,7 @@ class JudgedFunction:
     """
 
     attribute: str
-    function: AnyFunction
+    function: Candidate
     score: Score
     rank: int
     votes: int
@@ -55,52 +61,112 @@ def induce(
     config: InductionConfig,
     progress: Progress = silent,
 ) -> list[JudgedFunction]:
-    """The functions of every attribute with their scores and fates, best first.
+    """Functions induced from the samples, with their scores and fates, best first.
 
     Of `gold` only the labels of the sampled documents are read; of the other documents only the
     text of the first `config.probes`.
-    Raises ValueError if no document is a sample or a sample lacks a label.
+    Raises ValueError as `judge_candidates` does.
     """
-    if not any(document.sample for document in documents):
-        raise ValueError("no document is marked as a sample; induction needs labelled examples")
-    probes = [d.page for d in documents if not d.sample][: config.probes]
-    judged: list[JudgedFunction] = []
+    made: dict[str, list[Candidate]] = {}
     for done, attribute in enumerate(attributes):
         progress(done, len(attributes))
-        judged += judge(attribute, examples_of(documents, gold, attribute), probes, config)
+        examples = examples_of(documents, gold, attribute)
+        made[attribute] = list(candidates(examples, config.max_candidates))
+    judged = judge_candidates(documents, gold, made, config)
     progress(len(attributes), len(attributes))
     return judged
 
 
-def judge(
-    attribute: str, examples: Sequence[Example], probes: Sequence[Page], config: InductionConfig
+def judge_candidates(
+    documents: Sequence[Document],
+    gold: Gold,
+    made: Mapping[str, Sequence[Candidate]],
+    config: InductionConfig,
+    sandbox: SandboxConfig | None = None,
 ) -> list[JudgedFunction]:
-    """Candidates of one attribute, scored on its examples, ranked and filtered (steps 1 to 3)."""
-    gold = [example.value for example in examples]
-    abstain = is_abstention(gold, config.tau)
+    """Every attribute's candidates, whoever made them, run on the samples, scored and filtered.
+
+    gold: labels of the samples, given by a person or read by a model; no others are looked at.
+    Raises ValueError if no document is a sample or no sample has a label for an attribute.
+    """
+    samples = [document for document in documents if document.sample]
+    probes = [document for document in documents if not document.sample][: config.probes]
+    everyone = [(attribute, one) for attribute, group in made.items() for one in group]
+    reports = iter(
+        run_functions(
+            [function for _, function in everyone],
+            [document.page for document in (*samples, *probes)],
+            sandbox or SandboxConfig(),
+        )
+    )
+    judged: list[JudgedFunction] = []
+    for attribute, group in made.items():
+        examples_of(samples, gold, attribute)  # raises if there is none
+        labelled = [i for i, d in enumerate(samples) if (d.doc_id, attribute) in gold]
+        counted = [*labelled, *range(len(samples), len(samples) + len(probes))]
+        truth = [gold[samples[i].doc_id, attribute] for i in labelled]
+        of_group = [next(reports) for _ in group]
+        answers = [[report.answers[i] for i in counted] for report in of_group]
+        struck = [report.struck for report in of_group]
+        judged += judge(attribute, group, truth, answers, config, struck=struck)
+    return judged
+
+
+def judge(
+    attribute: str,
+    made: Sequence[Candidate],
+    gold: Sequence[str | None],
+    answers: Sequence[Sequence[Answer | None]],
+    config: InductionConfig,
+    *,
+    struck: Sequence[str | None] = (),
+) -> list[JudgedFunction]:
+    """Candidates of one attribute, scored on its examples, ranked and filtered (steps 1 to 3).
+
+    gold: values of the examples. answers: of every candidate, on the examples and then on the
+    probes. struck: why a candidate is out whatever it answers.
+    """
+    abstain = config.abstain and is_abstention(gold, config.tau)
     # Where empty answers count, the function that never answers scores too. A function that does
     # no better tells nothing, and enough of them would outvote those that do.
     never = 0.0 if abstain else score(gold, [None] * len(gold), abstain).mean
-    made = candidates(examples, config.max_candidates)
-    answers = [[f.apply(page) for page in (*(e.page for e in examples), *probes)] for f in made]
+    needed = 2 if sum(value is not None for value in gold) >= _ENOUGH else 1
     scores = [score(gold, found[: len(gold)], abstain) for found in answers]
+    hits = [_hits(gold, found[: len(gold)]) for found in answers]
+    barred = list(struck) or [None] * len(made)
 
-    # Stable: among equals the order of the inducer stays.
-    order = sorted(range(len(made)), key=lambda i: scores[i], reverse=True)
-    good = [i for i in order if scores[i].mean > max(config.threshold, never)]
-    voting = good[: config.top_functions]
+    def flaw(i: int) -> str | None:
+        if barred[i]:
+            return barred[i]
+        if scores[i].mean <= config.threshold:
+            return f"Text F1 {scores[i].mean:.3f} is not above {config.threshold:g}"
+        if scores[i].mean <= never:
+            return f"Text F1 {scores[i].mean:.3f} is no better than never answering"
+        if hits[i] < needed:
+            return "right on one example only, perhaps the one it was made from"
+        return None
+
+    trust = [_trust(result, len(gold), abstain) for result in scores]
+    # Stable: among equals the simpler one is before, and then the order they were made in.
+    order = sorted(
+        range(len(made)),
+        key=lambda i: (trust[i], *scores[i], -_parts(made[i])),
+        reverse=True,
+    )
+    flaws = [flaw(i) for i in range(len(made))]
+    good = [i for i in order if flaws[i] is None]
+    least = max((trust[i] for i in good), default=0.0) - config.margin
+    voting = [i for i in good if trust[i] >= least][: config.top_functions]
     # Of functions that answer alike the best speaks for all: twins cost votes no time.
     speakers: dict[tuple[Answer | None, ...], int] = {}
     speaker_of = {i: speakers.setdefault(tuple(answers[i]), i) for i in voting}
     votes = Counter(speaker_of.values())
 
     def reason(i: int) -> str | None:
-        if scores[i].mean <= config.threshold:
-            return f"Text F1 {scores[i].mean:.3f} is not above {config.threshold:g}"
-        if scores[i].mean <= never:
-            return f"Text F1 {scores[i].mean:.3f} is no better than never answering"
+        if flaws[i] is not None:
+            return flaws[i]
         if i not in speaker_of:
-            return f"{len(voting)} functions are better"
+            return f"the {len(voting)} functions that vote are better"
         speaker = speaker_of[i]
         if speaker == i:
             return None
@@ -131,3 +197,28 @@ def score(gold: Sequence[str | None], answers: Sequence[Answer | None], abstain:
     if not counted:
         return Score(0.0, 0.0, coverage)
     return Score(fmean(counted), median(counted), coverage)
+
+
+def _trust(result: Score, examples: int, abstain: bool) -> float:
+    """The mean as it stands after one more right and one more wrong answer (Laplace's rule).
+
+    A mean over few answers is worth less than the same mean over many. Without this, functions
+    that answer on the one example they were made from take all the places.
+    """
+    n = result.coverage * examples if abstain else examples
+    return (result.mean * n + 1) / (n + 2)
+
+
+def _parts(function: Candidate) -> int:
+    """How much a pattern supposes of a value: words to cut at, a form of its items."""
+    if isinstance(function, CodeFunction):
+        return 0
+    trim = function.trim
+    return bool(trim.after) + bool(trim.until) + (trim.item is not None)
+
+
+def _hits(gold: Sequence[str | None], answers: Sequence[Answer | None]) -> int:
+    return sum(
+        value is not None and answer is not None and text_f1(value, answer.value) > _RIGHT
+        for value, answer in zip(gold, answers, strict=True)
+    )

@@ -19,11 +19,13 @@ from tasks.report.leaderboard import LEADERBOARD
 from tasks.report.operators import OPERATORS
 from tasks.report.page import Html, Verdict, code, counted, element, join, note, verdicts
 from tasks.report.reading import Rendered, render
+from tasks.report.review import REVIEW
 from tasks.report.scores import EXTRACTION, FEW_SHOT
 
 _SECTIONS = (
     LAST_RUN,
     EXTRACTION,
+    REVIEW,
     FEW_SHOT,
     FORECASTING,
     OPERATORS,

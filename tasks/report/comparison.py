@@ -23,7 +23,7 @@ from tasks.report.page import (
 )
 from tasks.report.reading import Block, Found, Row, Section, filled_by
 
-_OURS = ("headwater majority vote", "tart", "spacetime")
+_OURS = ("CODE+", "tart", "spacetime")
 _SHOWN_COLUMNS = 80
 _GROUPS = '"group", table_name'
 

@@ -23,7 +23,8 @@ from tasks.report.page import (
 from tasks.report.plots import Line, chart, legend
 from tasks.report.reading import Block, Found, Row, Section, filled_by
 
-_VOTE = "headwater majority vote"
+_VOTE = "CODE+"
+_POOLED = (_VOTE, "all")
 _VISIBLE = 5e-4  # a difference that shows with the three decimals printed
 _METRICS = {
     "text_f1": "Text F1",
@@ -59,7 +60,7 @@ def extraction_scores(catalog: Catalog) -> Found | None:
             note(
                 f"{_METRICS[first]} on {short(source)}, 0 to 1, higher is better; {scored} "
                 "documents that were not examples. Best of a row in bold; macro: mean over the "
-                "attributes; all: their facts pooled."
+                "attributes; all: their facts pooled." + _wrong_and_empty(here)
             ),
             *(
                 folded(f"{_METRICS[m]} of {short(source)}", t)
@@ -68,6 +69,17 @@ def extraction_scores(catalog: Catalog) -> Found | None:
             ),
         ]
     return Found(told, parts)
+
+
+def _wrong_and_empty(found: Sequence[Row]) -> str:
+    """A cell left empty says that nothing is known, a wrong one says something false."""
+    shares = {r["metric"]: r["value"] for r in found if (r["strategy"], r["attribute"]) == _POOLED}
+    if not {"wrong", "empty"} <= shares.keys():
+        return ""
+    return (
+        f" {_VOTE} fills {shares['wrong']:.1%} of the cells wrongly and leaves "
+        f"{shares['empty']:.1%} empty that have a value."
+    )
 
 
 def _heat(found: Sequence[Row], metric: str, strategies: Sequence[Any]) -> Html:
@@ -109,7 +121,7 @@ def _extraction_verdict(source: str, found: Sequence[Row]) -> list[Verdict]:
         if s == _VOTE and a not in ("macro", "all") and (best, a) in metrics
     ]
     words = (
-        f"Extraction from {short(source)}: macro Text F1 of the majority vote is {number(ours)}, "
+        f"Extraction from {short(source)}: macro Text F1 of CODE+ is {number(ours)}, "
         f"{_against(ours - rivals[best])} the best baseline, {short(best)} "
         f"({number(rivals[best])}); {_tally(pairs, 'attribute')}."
     )

@@ -81,7 +81,10 @@ def test_ties_count_half_and_a_lonely_row_has_no_rate(lake_url):
 
 def scores(lake_url):
     extraction = [
-        {"source": "p", "strategy": s, "attribute": a, "metric": "text_f1", "value": v, "n": 9}
+        {
+            "collection": "p", "source": "p", "strategy": s, "attribute": a, "metric": "text_f1",
+            "value": v, "n": 9,
+        }
         for s, a, v in [
             ("vote", "Name", 1.0),
             ("vote", "macro", 1.0),

@@ -22,6 +22,7 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 SECTIONS = {
     "last-run": "runs",
     "extraction": "extraction_scores",
+    "review": "extractions",
     "few-shot-classification": "tart_scores",
     "forecasting": "forecast_scores",
     "operators": "operator_scores",
@@ -88,13 +89,46 @@ def run_row(**changes: Any) -> dict[str, Any]:
 
 
 def extraction_rows() -> list[dict[str, Any]]:
-    values = {"headwater majority vote": 0.9, "first function": 0.7, HOSTILE: 0.0}
+    values = {"CODE+": 0.9, "CODE": 0.7, HOSTILE: 0.0}
     return [
-        {"source": HOSTILE, "strategy": s, "attribute": a, "metric": m, "value": v, "n": 20}
+        {
+            "collection": "c",
+            "source": HOSTILE,
+            "strategy": s,
+            "attribute": a,
+            "metric": m,
+            "value": v,
+            "n": 20,
+        }
         for s, v in values.items()
         for a in ("Name", "macro", HOSTILE)
         for m in ("text_f1", "pair_f1")
     ]
+
+
+def document_rows() -> list[dict[str, Any]]:
+    text = f"Name: {HOSTILE} and more"
+    return [
+        {"collection": "c", "batch": 0, "source": HOSTILE, "doc_id": HOSTILE, "kind": "text",
+         "text": text, "bytes": 9, "sha256": "0"}
+    ]  # fmt: skip
+
+
+def cell_in_text_rows() -> list[dict[str, Any]]:
+    return [
+        {"collection": "c", "batch": 0, "source": HOSTILE, "doc_id": HOSTILE, "attribute": a,
+         "value": v, "posterior": 0.625, "start": 6, "end": 6 + len(HOSTILE), "functions": ["f"]}
+        for a, v in (("Name", HOSTILE), (HOSTILE, "otherwise"), ("None", None))
+    ]  # fmt: skip
+
+
+def function_rows() -> list[dict[str, Any]]:
+    return [
+        {"collection": "c", "since": 0, "source": HOSTILE, "attribute": HOSTILE,
+         "function_id": HOSTILE, "kind": "code", "spec": "{}", "origin": "model", "prompt": HOSTILE,
+         "made": 0, "rank": 1, "score": 0.5, "median": 0.5, "coverage": 1.0, "abstain": True,
+         "votes": 1, "accuracy": None, "kept": True, "reason": None, "sandbox": "gate"}
+    ]  # fmt: skip
 
 
 def tart_rows() -> list[dict[str, Any]]:
@@ -215,6 +249,9 @@ def filled(lake: Lake) -> Lake:
     publish(lake, "runs", [run_row()])
     publish(lake, "runs", [run_row(run_id="run-0000", started_at=START - timedelta(days=1))])
     publish(lake, "extraction_scores", extraction_rows())
+    publish(lake, "documents", document_rows())
+    publish(lake, "extractions", cell_in_text_rows())
+    publish(lake, "functions", function_rows())
     scores = publish(lake, "tart_scores", tart_rows())
     training = publish(lake, "tart_training", training_rows())
     publish(lake, "forecast_scores", forecast_score_rows())
@@ -288,7 +325,7 @@ def test_every_section_shows_its_rows(full: tuple[Lake, str]) -> None:
     for told in (
         "Failed",
         "25 %",  # Prefect's share
-        "macro Text F1 of the majority vote is 0.900, ahead of the best baseline",
+        "macro Text F1 of CODE+ is 0.900, ahead of the best baseline",
         "TART's accuracy is on average 0.300 lower than logistic regression's",
         "SpaceTime loses to ridge, a baseline: its error is 100.0 % higher",
         "2.00e-05 against 1.00e-05",
@@ -310,6 +347,13 @@ def test_hostile_values_stay_text(full: tuple[Lake, str]) -> None:
     assert "\u202e" not in full[1]
 
 
+def test_values_are_marked_where_they_stand(full: tuple[Lake, str]) -> None:
+    page = Page(full[1])
+    assert full[1].count("<mark>") == 2
+    assert "read as: otherwise" in page.text
+    assert "posterior 0.625" in page.text
+
+
 def test_same_lake_gives_the_same_bytes(full: tuple[Lake, str], tmp_path: Path) -> None:
     assert report_of(full[0], tmp_path) == full[1]
     assert len(full[1]) < 2_000_000
@@ -325,6 +369,7 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
     publish(lake, "helm_cells", cell_rows())
     if not lake.commits(name):
         rows = {
+            "extractions": cell_in_text_rows,
             "tart_scores": tart_rows,
             "forecast_scores": forecast_score_rows,
             "helm_win_rates": win_rows,

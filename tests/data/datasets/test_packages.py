@@ -91,7 +91,7 @@ def test_encodings_and_line_ends(tmp_path: Path, content: bytes, author: str) ->
     [
         pytest.param(b" \n", "empty file", id="empty"),
         pytest.param(b"Name: x\0\n", "not text: it holds NUL bytes", id="nul"),
-        pytest.param(b"Name: \x81\xff\n", "not text in any of utf-8-sig, cp1252", id="undecodable"),
+        pytest.param(b"Name: \x81\xff\n", "not text in any of utf-8, cp1252", id="undecodable"),
         pytest.param(b"Version: 1\n", "no Name header", id="nameless"),
     ],
 )

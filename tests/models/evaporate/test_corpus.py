@@ -31,6 +31,13 @@ def test_examples_read_samples_only() -> None:
     assert (example.page.text, example.value) == ("A: 1", "1")
 
 
-def test_sample_without_label_is_named() -> None:
-    with pytest.raises(ValueError, match=r"attribute 'A' of the sampled document 'a'"):
-        examples_of([Document("a", "A: 1", sample=True)], {}, "A")
+def test_samples_without_label_are_no_examples() -> None:
+    documents = [Document("a", "x: 1", sample=True), Document("b", "x: 2", sample=True)]
+    assert [e.value for e in examples_of(documents, {("b", "x"): "2"}, "x")] == ["2"]
+    with pytest.raises(ValueError, match="none of the samples has a label for attribute 'x'"):
+        examples_of(documents, {("c", "x"): "3"}, "x")
+
+
+def test_something_must_be_a_sample() -> None:
+    with pytest.raises(ValueError, match="no document is marked as a sample"):
+        examples_of([Document("a", "x: 1")], {("a", "x"): "1"}, "x")

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.evaporate.corpus import Example
-from models.evaporate.functions import LabelFunction, Page
+from models.evaporate.functions import LabelFunction
 from models.evaporate.inducer import candidates, places
 from models.evaporate.metrics import text_f1
+from models.evaporate.pages import Page
 
 PAGES = {
     "label": ("Name: tide\nVersion: 1.2", "tide"),
@@ -41,9 +42,9 @@ def test_some_candidate_finds_the_value(name: str) -> None:
 def test_keys_are_not_mistaken_for_longer_ones() -> None:
     page = Page("Author-email: a@b.c\nAuthor: Ada\n")
     made = candidates([Example(page, "Ada")], limit=100)
-    labels = [function for function in made if isinstance(function, LabelFunction)]
-    assert {function.label for function in labels} == {"Author"}
-    assert {function.apply(page) for function in labels} == {("Ada", 28, 31)}
+    assert isinstance(made[0], LabelFunction)
+    assert made[0].labels == ("author",)
+    assert made[0].apply(page) == ("Ada", 28, 31)
 
 
 def test_no_values_no_candidates() -> None:
@@ -54,7 +55,7 @@ def test_no_values_no_candidates() -> None:
 
 def test_candidates_are_distinct_limited_and_ordered_by_support() -> None:
     examples = [
-        Example(Page("Heading\nodd: a1\n"), "a1"),
+        Example(Page("Heading\nodd one: a1\nName: x"), "a1"),
         Example(Page("Name: 22\n"), "22"),
         Example(Page("Name: c.3\n"), "c.3"),
     ]
@@ -62,7 +63,43 @@ def test_candidates_are_distinct_limited_and_ordered_by_support() -> None:
     assert len(set(made)) == len(made)
     assert candidates(examples, limit=5) == made[:5]
     assert isinstance(made[0], LabelFunction)
-    assert made[0].label == "Name"
+    assert made[0].labels == ("name",)
+
+
+def test_form_of_the_values_is_learned() -> None:
+    """The page writes "k123456 (a) and k000001", the examples "K123456; K000001"."""
+    page = Page("Numbers: k123456 (a) and k000001, respectively\nNext: x")
+    examples = [Example(page, "K123456; K000001"), Example(Page("Numbers: K222222"), "K222222")]
+    values = {a.value for f in candidates(examples, 100) if (a := f.apply(page))}
+    assert "K123456; K000001" in values
+
+
+def test_labels_of_one_attribute_are_joined() -> None:
+    examples = [
+        Example(Page("Maker: Ada\n"), "Ada"),
+        Example(Page("Maker: Bob\n"), "Bob"),
+        Example(Page("Manufacturer: Cyd\n"), "Cyd"),
+    ]
+    first = candidates(examples, 100)[0]
+    assert isinstance(first, LabelFunction)
+    assert first.labels == ("maker", "manufacturer")
+    assert [a.value for e in examples if (a := first.apply(e.page))] == ["Ada", "Bob", "Cyd"]
+
+
+def test_what_follows_a_value_is_cut_off() -> None:
+    examples = [Example(Page(f"Area: {n} sq km (2020)\n"), f"{n} sq km") for n in (12, 345)]
+    page = Page("Area: 7 sq km (2021)\n")
+    values = [a.value for f in candidates(examples, 100) if (a := f.apply(page))]
+    assert "7 sq km" in values
+
+
+def test_path_of_an_html_element_is_learned() -> None:
+    examples = [
+        Example(Page(f"<html><p>{n}<p>x</p><b class='area'>{n} km</b></html>"), f"{n} km")
+        for n in (12, 345)
+    ]
+    kinds = {f.kind for f in candidates(examples, 240)}
+    assert "path" in kinds
 
 
 def test_values_are_not_found_inside_words() -> None:

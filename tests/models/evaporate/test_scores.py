@@ -6,10 +6,9 @@ import pytest
 
 from models.evaporate.config import InductionConfig
 from models.evaporate.corpus import Document
-from models.evaporate.functions import LineFunction
-from models.evaporate.scores import best_functions, most_frequent_values, score_strategies
+from models.evaporate.scores import most_frequent_values, score_strategies
 from models.evaporate.selection import induce
-from models.evaporate.voting import Ensemble, extract
+from models.evaporate.voting import ensembles_of, extract
 
 DOCUMENTS = [
     Document("s1", "red", sample=True),
@@ -46,6 +45,8 @@ def test_figures_by_hand() -> None:
             ("all", "pair_precision"): 1 / 3,
             ("all", "pair_recall"): 1 / 2,
             ("all", "pair_f1"): 2 / 5,
+            ("all", "wrong"): 1 / 4,
+            ("all", "empty"): 0.0,
         }
     )
     assert {s.n for s in scores} == {2}
@@ -58,16 +59,18 @@ def test_most_frequent_value_is_that_of_the_examples() -> None:
     assert common == most_frequent_values(DOCUMENTS, {**GOLD, ("t2", "A"): "red"}, ["A", "B"])
 
 
-def test_best_function_is_the_first() -> None:
-    first, second = LineFunction(number=1, after="e"), LineFunction(number=1, after=None)
-    ensembles = {"A": Ensemble([first, second], [1, 9], True), "B": Ensemble([], [], True)}
-    best = best_functions(DOCUMENTS, ensembles)
-    assert best["t1", "A"] == "d fish"
-    assert best["t1", "B"] is None
+def test_unknown_cells_are_not_scored() -> None:
+    gold = {key: value for key, value in GOLD.items() if key != ("t1", "A")}
+    scores = score_strategies(DOCUMENTS, gold, {"ours": {("t1", "A"): "wrong"}}, ["A", "B"])
+    figures = {(s.attribute, s.metric): (s.value, s.n) for s in scores}
+    assert figures["A", "text_f1"] == (0.0, 1)
+    assert figures["B", "text_f1"] == (1.0, 2)
+    assert figures["all", "wrong"] == (0.0, 2)
+    assert figures["all", "empty"] == (pytest.approx(1 / 3), 2)
 
 
 def test_something_must_be_held_out() -> None:
-    with pytest.raises(ValueError, match="all documents are samples"):
+    with pytest.raises(ValueError, match="no labelled document is left"):
         score_strategies(DOCUMENTS[:3], GOLD, {}, ["A"])
 
 
@@ -86,11 +89,7 @@ def test_header_fields_are_learnt_end_to_end() -> None:
         gold[f"d{i:02}", "Author"] = f"person {i}" if rare else None
     attributes = ["Name", "Author-email", "Author"]
     judged = induce(documents, gold, attributes, InductionConfig())
-    ensembles = {}
-    for name in attributes:
-        kept = [one for one in judged if one.attribute == name and one.votes]
-        functions = [one.function for one in kept]
-        ensembles[name] = Ensemble(functions, [one.votes for one in kept], kept[0].abstain)
+    ensembles = ensembles_of(judged, attributes)
     cells = extract(documents, ensembles)
     vote = {(c.doc_id, c.attribute): c.answer.value if c.answer else None for c in cells}
     common = most_frequent_values(documents, gold, attributes)

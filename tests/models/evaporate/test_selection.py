@@ -8,14 +8,23 @@ from hypothesis import strategies as st
 
 from models.evaporate.config import InductionConfig
 from models.evaporate.corpus import Document, Example
-from models.evaporate.functions import Answer, Page
-from models.evaporate.selection import induce, is_abstention, judge, score
+from models.evaporate.functions import Answer
+from models.evaporate.inducer import candidates
+from models.evaporate.pages import Page
+from models.evaporate.selection import JudgedFunction, induce, is_abstention, judge, score
 
 CONFIG = InductionConfig()
 
 
 def answers(*values: str | None) -> list[Answer | None]:
     return [Answer(value, 0, len(value)) if value else None for value in values]
+
+
+def judged_on(examples: list[Example], config: InductionConfig) -> list[JudgedFunction]:
+    """The inducer's candidates on the examples they were made from."""
+    made = candidates(examples, config.max_candidates)
+    found = [[function.apply(page) for page, _ in examples] for function in made]
+    return judge("Key", made, [example.value for example in examples], found, config)
 
 
 def corpus(n: int, samples: int) -> tuple[list[Document], dict[tuple[str, str], str | None]]:
@@ -68,8 +77,8 @@ def test_same_answers_decide_differently_on_the_two_sides_of_tau() -> None:
     """One value in ten missing: at tau 0.9 an empty answer is a vote, at 0.89 an abstention."""
     examples = [Example(Page(f"Key: v{i}"), f"v{i}") for i in range(9)]
     examples.append(Example(Page("nothing"), None))
-    at = judge("Key", examples, [], CONFIG.model_copy(update={"tau": 0.9}))
-    above = judge("Key", examples, [], CONFIG.model_copy(update={"tau": 0.89}))
+    at = judged_on(examples, CONFIG.model_copy(update={"tau": 0.9}))
+    above = judged_on(examples, CONFIG.model_copy(update={"tau": 0.89}))
     assert {one.abstain for one in at} == {False}
     assert {one.abstain for one in above} == {True}
     assert at[0].score.coverage == above[0].score.coverage == 0.9
@@ -81,7 +90,7 @@ def test_same_answers_decide_differently_on_the_two_sides_of_tau() -> None:
 def test_filter_at_the_threshold(threshold: float, kept: bool) -> None:
     """The label is right in one of two pages; nothing is better."""
     examples = [Example(Page("Key: red"), "red"), Example(Page("Key: red"), "blue")]
-    best = judge("Key", examples, [], CONFIG.model_copy(update={"threshold": threshold}))[0]
+    best = judged_on(examples, CONFIG.model_copy(update={"threshold": threshold}))[0]
     assert best.score.mean == 0.5
     assert (best.votes > 0) is kept
     assert best.reason == (None if kept else f"Text F1 0.500 is not above {threshold:g}")
@@ -91,8 +100,8 @@ def test_never_answering_is_no_way_to_a_vote() -> None:
     """Eight of ten documents lack the value; silence scores 0.8, as does one hit with one miss."""
     examples = [Example(Page("old: red"), "red"), Example(Page("new: 2"), "2")]
     examples += [Example(Page("old: text"), None)] + [Example(Page("none"), None)] * 7
-    judged = judge("Key", examples, [], CONFIG)
-    old = next(one for one in judged if '"label":"old"' in one.function.model_dump_json())
+    judged = judged_on(examples, CONFIG)
+    old = next(one for one in judged if '"labels":["old"]' in one.function.model_dump_json())
     assert old.score.mean == pytest.approx(0.8)
     assert old.votes == 0
     assert old.reason == "Text F1 0.800 is no better than never answering"

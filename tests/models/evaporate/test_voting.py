@@ -63,7 +63,7 @@ def test_posterior_is_a_share_and_voters_agree(answers: list[Answer | None], abs
 
 
 def test_every_document_and_attribute_has_a_cell() -> None:
-    key = LabelFunction(label="Key", separator=":", extent="line", ignore_case=False)
+    key = LabelFunction(labels=("key",), extent="line")
     near = BetweenFunction(prefix="Key: ", suffix=None)
     ensembles = {"Key": Ensemble([key, near], [3, 1], abstain=True), "Fax": Ensemble([], [], True)}
     documents = [Document("a", "Key: red\r\n"), Document("b", ""), Document("c", "Key:blue")]

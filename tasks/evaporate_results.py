@@ -1,0 +1,275 @@
+"""Steps of EVAPORATE behind the extractions: typed columns, wide tables, drift, scores, tokens."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from data.lake import Contract, TableRef, column
+from data.lake.tables import evaporate as tables
+from models.evaporate import scores
+from models.evaporate.code import run_functions
+from models.evaporate.columns import Kind, column_names, infer_kind, wide_row
+from models.evaporate.config import DriftConfig, SandboxConfig, Wanted
+from models.evaporate.corpus import Document, Gold
+from models.evaporate.drift import Shares, shares, shift
+from models.evaporate.tokens import CODE, CODE_PLUS, DIRECT, SCALE, Source, predict
+from tasks.evaporate import candidate_of
+from tasks.evaporate_models import texts_by_source
+from tasks.produces import Step, produces
+
+_TYPES: Mapping[str, Any] = {
+    "integer": int | None,
+    "number": float | None,
+    "date": date | None,
+    "list": list[str] | None,
+    "text": str | None,
+}
+_DIRECT_STEP = "direct"  # as models/evaporate/direct.py calls it
+_CELLS = ["source", "doc_id", "attribute", "value", "posterior"]
+
+
+@produces("attributes", version=1)
+def attributes(extractions: TableRef) -> pa.Table:
+    """Name and type of every column of the wide tables, from the first batch's values."""
+    found: dict[str, dict[str, list[str]]] = {}
+    cells = extractions.read(["collection", *_CELLS]).to_pylist()
+    for cell in cells:
+        values = found.setdefault(cell["source"], {}).setdefault(cell["attribute"], [])
+        if cell["value"] is not None:
+            values.append(cell["value"])
+    rows = [
+        {
+            "collection": cells[0]["collection"],
+            "source": source,
+            "attribute": attribute,
+            "place": place,
+            "column_name": names[attribute],
+            "type": infer_kind(values),
+        }
+        for source, by_attribute in found.items()
+        for names in [column_names(list(by_attribute), taken=("doc_id", "batch"))]
+        for place, (attribute, values) in enumerate(by_attribute.items())
+    ]
+    return pa.Table.from_pylist(rows, schema=tables.Attributes.arrow_schema())
+
+
+def wide(source: str, columns: Sequence[Mapping[str, Any]]) -> Step:
+    """The step that makes a source's wide table; its contract is known only now.
+
+    columns: the source's rows of `attributes`.
+    """
+    return WideStep(source, columns)
+
+
+class WideStep(Step):
+    """A step whose contract comes from a table."""
+
+    def __init__(self, source: str, columns: Sequence[Mapping[str, Any]]) -> None:
+        self.made_of = (source, [dict(row) for row in columns])
+        super().__init__(wide_rows, wide_contract(*self.made_of), version=1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return wide, self.made_of
+
+
+def wide_contract(source: str, columns: Sequence[Mapping[str, Any]]) -> type[Contract]:
+    """The contract of a wide table: doc_id, batch, then a column an attribute."""
+    fields: dict[str, tuple[Any, str]] = {
+        "doc_id": (str, "document"),
+        "batch": (int, "batch of the collection"),
+        **{row["column_name"]: (_TYPES[row["type"]], row["attribute"]) for row in columns},
+    }
+
+    def body(namespace: dict[str, Any]) -> None:
+        namespace["__doc__"] = f"What was extracted of each document of {source}."
+        namespace["__annotations__"] = {name: kind for name, (kind, _) in fields.items()}
+        namespace |= {name: column(meaning) for name, (_, meaning) in fields.items()}
+
+    given = {"table": source, "unique": ("doc_id",), "partition": ("batch",)}
+    return types.new_class("Wide", (Contract,), given, body)
+
+
+def wide_rows(extractions: TableRef, attributes: TableRef, source: str) -> pa.Table:
+    """One row a document of one batch, one typed column an attribute."""
+    chosen = [row for row in attributes.read().to_pylist() if row["source"] == source]
+    chosen.sort(key=lambda row: row["place"])
+    kinds: dict[str, Kind] = {row["attribute"]: row["type"] for row in chosen}
+    names = {row["attribute"]: row["column_name"] for row in chosen}
+    found: dict[tuple[str, int], dict[str, str | None]] = {}
+    for cell in extractions.read(["batch", *_CELLS]).to_pylist():
+        if cell["source"] == source:
+            key = (cell["doc_id"], cell["batch"])
+            found.setdefault(key, {})[cell["attribute"]] = cell["value"]
+    rows = [
+        {"doc_id": doc_id, "batch": batch}
+        | {names[attribute]: value for attribute, value in wide_row(values, kinds).items()}
+        for (doc_id, batch), values in found.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=wide_contract(source, chosen).arrow_schema())
+
+
+@produces("drift", version=1)
+def drift(first: TableRef, extractions: TableRef, config: DriftConfig) -> pa.Table:
+    """How the values of one batch compare with those of the first."""
+    expected, found = _shares(first), _shares(extractions)
+    partition = extractions.read(["collection", "batch"]).slice(0, 1).to_pylist()
+    rows = []
+    for (source, attribute), there in found.items():
+        before = expected.get((source, attribute), Shares(0, 0, 0.0))
+        shifted = shift(before, there, config)
+        rows.append(
+            {
+                **partition[0],
+                "source": source,
+                "attribute": attribute,
+                "documents": there.documents,
+                "fill_rate": there.fill_rate,
+                "expected_fill_rate": before.fill_rate,
+                "agreement": there.agreement,
+                "expected_agreement": before.agreement,
+                "z": shifted.z,
+                "alarm": shifted.alarm,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=tables.Drift.arrow_schema())
+
+
+@produces("extraction_scores", version=2)
+def extraction_scores(
+    documents: list[TableRef],
+    labels: TableRef,
+    functions: TableRef,
+    extractions: list[TableRef],
+    sandbox: SandboxConfig,
+) -> pa.Table:
+    """Agreement of CODE+, CODE and the most frequent value with the labels that are no samples."""
+    known = labels.read().to_pylist()
+    collection = known[0]["collection"]
+    rows = []
+    for source in dict.fromkeys(row["source"] for row in known):
+        of_source = [row for row in known if row["source"] == source]
+        truth: Gold = {(row["doc_id"], row["attribute"]): row["value"] for row in of_source}
+        samples = {row["doc_id"] for row in of_source if row["sample"]}
+        if all(row["sample"] for row in of_source):
+            continue
+        names = list(dict.fromkeys(row["attribute"] for row in of_source))
+        labelled = {row["doc_id"] for row in of_source}
+        texts = [
+            Document(row["doc_id"], row["text"], row["doc_id"] in samples)
+            for row in texts_by_source(documents, labelled)[source]
+        ]
+        strategies: dict[str, Gold] = {
+            CODE_PLUS: _values(extractions, source),
+            CODE: _first_functions(functions, source, texts, sandbox),
+            scores.COMMON: scores.most_frequent_values(texts, truth, names),
+        }
+        rows += [
+            {"collection": collection, "source": source, **figure._asdict()}
+            for figure in scores.score_strategies(texts, truth, strategies, names)
+        ]
+    return pa.Table.from_pylist(rows, schema=tables.ExtractionScores.arrow_schema())
+
+
+@produces("token_ledger", version=1)
+def token_ledger(
+    documents: list[TableRef], attributes: TableRef, wanted: Wanted, calls: TableRef | None
+) -> pa.Table:
+    """What the strategies would cost on this collection, and what was spent step by step."""
+    sizes: dict[str, list[int]] = {}
+    collection = ""
+    for ref in documents:
+        for row in ref.read(["collection", "source", "bytes"]).to_pylist():
+            collection = row["collection"]
+            sizes.setdefault(row["source"], []).append(row["bytes"])
+    columns = [row["source"] for row in attributes.read(["source"]).to_pylist()]
+    rows = []
+    for source, lengths in sorted(sizes.items()):
+        size = Source(
+            documents=len(lengths),
+            characters=sum(lengths),
+            attributes=columns.count(source),
+            samples=wanted.examples,
+            chunk=wanted.chunk,
+        )
+        head = {"collection": collection, "source": source, "documents": len(lengths)}
+        rows += [
+            {
+                **head,
+                "strategy": cost.strategy,
+                "step": "predicted",
+                "prompt_tokens": cost.prompt,
+                "completion_tokens": cost.completion,
+                "projected_10k": cost.at_scale,
+            }
+            for cost in predict(size)
+        ]
+        for step, spent in _spent(calls, source).items():
+            read = min(wanted.direct, len(lengths)) if step == _DIRECT_STEP else len(lengths)
+            growth = SCALE / read if step == _DIRECT_STEP else 1
+            rows.append(
+                {
+                    **head,
+                    "documents": read,
+                    "strategy": DIRECT if step == _DIRECT_STEP else CODE_PLUS,
+                    "step": step,
+                    "prompt_tokens": spent[0],
+                    "completion_tokens": spent[1],
+                    "projected_10k": round(sum(spent) * growth),
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=tables.TokenLedger.arrow_schema())
+
+
+def _spent(calls: TableRef | None, source: str) -> dict[str, tuple[int, int]]:
+    """Tokens of prompts and answers by step; without a model, nothing for the functions."""
+    if calls is None:
+        return {"functions": (0, 0)}
+    spent: dict[str, tuple[int, int]] = {}
+    for row in calls.read(["source", "step", "prompt_tokens", "completion_tokens"]).to_pylist():
+        if row["source"] == source:
+            prompt, completion = spent.get(row["step"], (0, 0))
+            spent[row["step"]] = (
+                prompt + row["prompt_tokens"],
+                completion + row["completion_tokens"],
+            )
+    return spent
+
+
+def _shares(extractions: TableRef) -> dict[tuple[str, str], Shares]:
+    """Of every source and attribute of a batch."""
+    cells: dict[tuple[str, str], list[float | None]] = {}
+    for cell in extractions.read(_CELLS).to_pylist():
+        posterior = None if cell["value"] is None else cell["posterior"]
+        cells.setdefault((cell["source"], cell["attribute"]), []).append(posterior)
+    return {key: shares(found) for key, found in cells.items()}
+
+
+def _values(extractions: Iterable[TableRef], source: str) -> Gold:
+    return {
+        (cell["doc_id"], cell["attribute"]): cell["value"]
+        for ref in extractions
+        for cell in ref.read(_CELLS).to_pylist()
+        if cell["source"] == source
+    }
+
+
+def _first_functions(
+    functions: TableRef, source: str, texts: Sequence[Document], sandbox: SandboxConfig
+) -> Gold:
+    """CODE: the answers of the function made first for every attribute, as it is."""
+    first = [
+        row for row in functions.read().to_pylist() if row["source"] == source and row["made"] == 0
+    ]
+    reports = run_functions(
+        [candidate_of(row["spec"]) for row in first], [text.page for text in texts], sandbox
+    )
+    return {
+        (text.doc_id, row["attribute"]): answer.value if answer else None
+        for row, report in zip(first, reports, strict=True)
+        for text, answer in zip(texts, report.answers, strict=True)
+    }
