@@ -3,9 +3,9 @@
 Every quantity is affine in the nine shares of a placement, so it is held as the vector of its ten
 coefficients (`Affine`): nine for the shares, one for the constant. Written with the unit vectors of
 `SHARES`, the equations below read as in section 4.3 and appendix A.3 of the paper and serve the
-linear program (models/flexgen/planner.py) and the evaluation of a given policy alike.
+linear program (models/flexgen/linear_program.py) and the evaluation of a given policy alike.
 
-Weights and activations are fp16: 2 bytes a value; a layer's keys and values take 4 h1 bytes a token.
+All is fp16, 2 bytes a value: keys and values of a token take 4 h1 bytes a layer.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.flexgen.config import ModelShape, Tier
+
 Affine = NDArray[np.float64]  # coefficients of wg wc wd cg cc cd hg hc hd and of 1
-Tier = Literal["device", "host", "disk"]
 Variant = Literal["paper", "shipped"]
-TIERS: tuple[Tier, ...] = ("device", "host", "disk")
 
 GIB = float(1 << 30)
 _TERA = 1e12
 
 
 class Shares(NamedTuple):
-    """Shares [0..1] of weights (w), KV cache (c), activations (h) on device (g), host (c), disk (d).
+    """Shares [0..1] of weights w, KV cache c and activations h on device g, host c and disk d.
 
     `one` is the constant: a number that does not depend on the placement is multiplied by it.
     """
@@ -50,21 +50,6 @@ SHARES = Shares(*np.eye(10))
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Shape of a decoder: what the equations need of a model."""
-
-    layers: int  # l
-    hidden: int  # h1
-    ffn: int  # h2
-    heads: int  # nh
-
-
-OPT_6_7B = Shape(32, 4096, 4 * 4096, 32)
-OPT_30B = Shape(48, 7168, 4 * 7168, 56)
-OPT_175B = Shape(96, 12288, 4 * 12288, 96)
-
-
-@dataclass(frozen=True)
 class Workload:
     """One block: `blocks` batches of `batch` requests, each `prompt` tokens in, `tokens` out."""
 
@@ -81,7 +66,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Machine:
-    """Bandwidths [bytes/s], rates [FLOP/s] and capacities [bytes]; defaults are the shipped T4's."""
+    """Bandwidths [bytes/s], rates [FLOP/s] and capacities [bytes]; by default the released T4's."""
 
     device: float = 15 * GIB
     host: float = 200 * GIB
@@ -131,7 +116,7 @@ class Costs:
 
 
 def published_costs(
-    shape: Shape,
+    shape: ModelShape,
     work: Workload,
     machine: Machine,
     variant: Variant = "shipped",
@@ -156,16 +141,16 @@ def published_costs(
     )
 
 
-def layer_bytes(shape: Shape, compressed: bool = False) -> float:
+def layer_bytes(shape: ModelShape, compressed: bool = False) -> float:
     """w_i: bytes of one layer's weights in fp16; a quarter of that in 4 bits (metadata apart)."""
-    h1, h2 = shape.hidden, shape.ffn
+    h1, h2 = shape.width, shape.ffn
     return (8 * h1**2 + 4 * h1 * h2) / (4 if compressed else 1)
 
 
-def _prefill(shape: Shape, work: Workload, at: Machine, variant: Variant, w: float) -> Phase:
+def _prefill(shape: ModelShape, work: Workload, at: Machine, variant: Variant, w: float) -> Phase:
     """A layer over all prompts of the block."""
-    s, bls, h1, h2 = work.prompt, work.requests, shape.hidden, shape.ffn
-    wg, wc, wd, cg, cc, cd, hg, hc, hd, one = SHARES
+    s, bls, h1, h2 = work.prompt, work.requests, shape.width, shape.ffn
+    _, wc, wd, _, cc, cd, _, hc, hd, one = SHARES
     ctog = (w * (wc + wd) + 2 * s * h1 * bls * (hc + hd)) / at.ctog
     gtoc = (
         4 * (s + 1) * h1 * bls * (cc + cd) / at.gtoc_cache
@@ -185,10 +170,10 @@ def _prefill(shape: Shape, work: Workload, at: Machine, variant: Variant, w: flo
     return Phase("prefill", shape.layers, parts, parts if variant == "paper" else shipped)
 
 
-def _decode(shape: Shape, work: Workload, at: Machine, variant: Variant, w: float) -> Phase:
+def _decode(shape: ModelShape, work: Workload, at: Machine, variant: Variant, w: float) -> Phase:
     """A layer over one new token of every request, at the mean length s + n/2."""
-    s, n, bls, h1, h2 = work.prompt, work.tokens, work.requests, shape.hidden, shape.ffn
-    wg, wc, wd, cg, cc, cd, hg, hc, hd, one = SHARES
+    s, n, bls, h1, h2 = work.prompt, work.tokens, work.requests, shape.width, shape.ffn
+    _, wc, wd, cg, cc, cd, _, hc, hd, one = SHARES
     ctog = (w * (wc + wd) + 2 * h1 * bls * (hc + hd)) / at.ctog
     gtoc = 2 * h1 * bls * (hc + hd) / at.gtoc_hidden
     dtoc = (4 * bls * (s + n / 2) * h1 * cd + 2 * h1 * bls * hd) / at.dtoc + w * wd / (
@@ -208,11 +193,11 @@ def _decode(shape: Shape, work: Workload, at: Machine, variant: Variant, w: floa
 
 
 def _memory(
-    shape: Shape, work: Workload, variant: Variant, w: float
+    shape: ModelShape, work: Workload, variant: Variant, w: float
 ) -> dict[tuple[Tier, str], Affine]:
     """Peak bytes of the three tiers: what lives there, and what passes through."""
     s, n, gbs, bls = work.prompt, work.tokens, work.batch, work.requests
-    l, h1, h2, nh = shape.layers, shape.hidden, shape.ffn, shape.heads  # noqa: E741  the paper's
+    l, h1, h2, nh = shape.layers, shape.width, shape.ffn, shape.heads  # noqa: E741  the paper's
     wg, wc, wd, cg, cc, cd, hg, hc, hd, one = SHARES
 
     home = w * l * wg + 2 * s * h1 * bls * hg + 4 * (s + n) * h1 * bls * l * cg
