@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from models.flexgen import attention
 from models.flexgen.adapters.base import Rotation
-from models.flexgen.cache import BatchCache, workspace_bytes
+from models.flexgen.cache import BatchCache, round_trip, workspace_bytes
 from models.flexgen.config import BYTES, Policy, Tier
 from models.flexgen.embedding import Embedding
-from models.flexgen.head import Drawn, Likeliest
+from models.flexgen.head import Drawer, Drawing, Drawn, Likeliest
 from models.flexgen.hidden import HiddenStore
 from models.flexgen.homes import Homes
 from models.flexgen.lanes import Lanes
@@ -23,11 +22,21 @@ from models.flexgen.schedule import Step
 from models.flexgen.streaming import Streamer
 from models.flexgen.tiers import PAGE, pages
 from models.flexgen.weights import WeightFolder
-from models.lm.interface import Sampling
 
 _ROWS = 2048  # positions of a prefill that a layer computes at once
+_READ = 512  # positions whose logits exist at once
 
-ChooseReader = Callable[[int], Likeliest | Drawn]
+
+@dataclass(frozen=True)
+class Job:
+    """What is to become of every block."""
+
+    tokens: int = 1  # new tokens n a sequence; 1 is a prefill alone, and keeps no cache
+    ended: Callable[[list[int]], bool] = lambda tokens: False  # asked after every token
+    drawing: Drawing | None = None  # None: the likeliest
+    stop_after: int | None = None  # layer whose states are wanted instead of tokens
+    scored: Sequence[int] | None = None  # of every sequence, how many last tokens are scored
+    quantized: bool = False  # scores as if all keys and values came from a compressed cache
 
 
 @dataclass(frozen=True)
@@ -57,14 +66,18 @@ class Batch:
     arriving: Future[torch.Tensor] | None = None  # hidden states on their way
     x: torch.Tensor | None = None  # hidden states just computed
     last: torch.Tensor | None = None  # (B, D): normalised states that the head reads
-    reader: Any = None
+    reader: Likeliest | Drawn | None = None
+    drawer: Drawer | None = None
+    read: tuple[torch.Tensor, torch.Tensor] | None = None  # rows and positions that are scored
+    targets: torch.Tensor | None = None  # (R,) the tokens that follow them
     tokens: list[list[int]] = field(default_factory=list)
     logprobs: list[list[float]] = field(default_factory=list)
+    greedy: list[bool] = field(default_factory=list)  # R, of what is scored
     done: list[bool] = field(default_factory=list)
 
 
-def padded(requests: tuple[int, ...], prompts: list[list[int]]) -> Batch:
-    """A batch of prompts, padded on the left."""
+def padded(requests: tuple[int, ...], prompts: list[list[int]], job: Job) -> Batch:
+    """A batch of prompts, padded on the left, ready for `job`."""
     longest = max(len(prompts[index]) for index in requests)
     ids = torch.zeros(len(requests), longest, dtype=torch.long)
     pads = torch.tensor([longest - len(prompts[index]) for index in requests])
@@ -74,16 +87,24 @@ def padded(requests: tuple[int, ...], prompts: list[list[int]]) -> Batch:
     batch.tokens = [[] for _ in requests]
     batch.logprobs = [[] for _ in requests]
     batch.done = [False] * len(requests)
+    if job.drawing is not None:
+        batch.drawer = job.drawing([prompts[index] for index in requests])
+    if job.scored is not None:
+        pairs = [
+            (row, position)
+            for row, index in enumerate(requests)
+            for position in range(longest - job.scored[index], longest)
+        ]
+        rows, positions = torch.tensor(pairs, dtype=torch.long).view(-1, 2).T
+        batch.read, batch.targets = (rows, positions - 1), ids[rows, positions]
     return batch
 
 
 class BlockRun:
     """A block in work. `close` gives back what it holds."""
 
-    def __init__(
-        self, parts: Parts, batches: list[Batch], n: int, eos: frozenset[int], sampling: Sampling
-    ) -> None:
-        self._parts, self._n, self._eos, self._sampling = parts, n, eos, sampling
+    def __init__(self, parts: Parts, batches: list[Batch], job: Job) -> None:
+        self._parts, self._job = parts, job
         self.batches = batches
         policy, shape = parts.policy, parts.weights.shape
         self._type = getattr(torch, policy.compute)
@@ -105,16 +126,18 @@ class BlockRun:
         for batch in self.batches:
             count = len(batch.requests)
             batch.hidden = HiddenStore(shape, policy, memory, count, batch.prompt)
-            if self._n > 1:
-                positions = batch.prompt + self._n - 1
-                batch.cache = BatchCache(shape, policy, memory, count, positions, batch.pads)
+            if self._job.tokens > 1:
+                positions = batch.prompt + self._job.tokens - 1
+                batch.cache = BatchCache(
+                    shape, policy, memory, count=count, positions=positions, pads=batch.pads
+                )
                 for part in batch.cache.parts:
                     if part.file is not None:
                         record = max(record, part.record * positions)
         if record:
             memory.stage(pages(record) + PAGE)
         moved = [
-            (batch.cache.moved, batch.prompt + self._n - 1)
+            (batch.cache.moved, batch.prompt + self._job.tokens - 1)
             for batch in self.batches
             if batch.cache is not None
         ]
@@ -140,9 +163,10 @@ class BlockRun:
         slice_rows = max(
             item.stored.shape[0] for group in self._parts.homes.head for item in group.items
         )
-        logits = 3 * 4 * count * slice_rows
-        if self._sampling.temperature:
-            logits += 4 * 4 * count * shape.vocab
+        scored = [len(batch.targets) for batch in self.batches if batch.targets is not None]
+        logits = 3 * 4 * min(_READ, max([count, *scored])) * slice_rows
+        if self._job.drawing is not None:
+            logits += 4 * count * shape.vocab + 6 * 8 * shape.vocab  # a row at a time is sorted
         return max(rows * inside * value, logits) + 2 * count * longest * shape.width * value
 
     def _reserve(self, tier: Tier, purpose: str, size: int) -> None:
@@ -175,16 +199,16 @@ class BlockRun:
         cache = self.batches[step.batch].cache
         if step.token and step.layer < self._layers and cache is not None and cache.moved:
             past = self._past(step)
-            self._move("cache load", cache.load, step.layer, past, self._workspace(step))
+            self._move(cache.load, step.layer, past, self._workspace(step))
 
     def store_cache(self, step: Step) -> None:
         """Begins to carry the step's new positions home; the last token's are never needed."""
         cache = self.batches[step.batch].cache
-        last = step.token == self._n - 1
+        last = step.token == self._job.tokens - 1
         if not last and step.layer < self._layers and cache is not None and cache.moved:
             start = self._past(step)
             stop = start + (self.batches[step.batch].prompt if step.token == 0 else 1)
-            self._move("cache store", cache.store, step.layer, start, stop, self._workspace(step))
+            self._move(cache.store, step.layer, start, stop, self._workspace(step))
 
     def load_activation(self, step: Step) -> None:
         """Begins to fetch the hidden states a step works on; the first layer embeds instead."""
@@ -195,7 +219,8 @@ class BlockRun:
     def store_activation(self, step: Step) -> None:
         """Begins to put the step's hidden states where they live."""
         batch = self.batches[step.batch]
-        if step.layer < self._layers and batch.hidden is not None:
+        wanted = step.layer + 1 == self._job.stop_after  # stays in `x` for the caller
+        if step.layer < self._layers and batch.hidden is not None and not wanted:
             assert batch.x is not None
             x, batch.x = batch.x, None
             self._moving.append(self._parts.lanes.submit("activations", batch.hidden.store, x))
@@ -219,10 +244,15 @@ class BlockRun:
         """Whether every sequence has ended."""
         return all(all(batch.done) for batch in self.batches)
 
+    def embed(self) -> Iterator[int]:
+        """Instead of the schedule where no layer is wanted: leaves the embeddings in `x`."""
+        for number, batch in enumerate(self.batches):
+            batch.x = self._input(Step(0, 0, number))
+        yield 0
+
     # What they share.
 
-    def _move(self, name: str, work: Callable[..., None], *arguments: object) -> None:
-        del name
+    def _move(self, work: Callable[..., None], *arguments: object) -> None:
         self._moving.append(self._parts.lanes.submit("cache", work, *arguments))
 
     def _past(self, step: Step) -> int:
@@ -235,7 +265,7 @@ class BlockRun:
         assert batch.cache is not None
         shape = self._parts.weights.shape
         turn = (step.token * self._layers + step.layer) * len(self.batches) + step.batch
-        positions = batch.prompt + self._n - 1
+        positions = batch.prompt + self._job.tokens - 1
         dims = (2, batch.cache.moved, shape.kv_heads, positions, shape.head_dim)
         flat = self._workspaces[turn % 2] if self._workspaces else torch.empty(0, dtype=self._type)
         return flat[: torch.Size(dims).numel()].view(dims)
@@ -277,8 +307,10 @@ class BlockRun:
         past = self._past(step)
 
         def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            if self._job.quantized:
+                k, v = (round_trip(part, parts.policy.group) for part in (k, v))
             if batch.cache is not None:
-                batch.cache.keep(step.layer, past, rows, k, v, self._workspace(step))
+                batch.cache.keep(step.layer, past, rows, (k, v), self._workspace(step))
             if step.token == 0:
                 pads = None if batch.pads is None else batch.pads[rows]
                 return attention.prefill(q, k, v, pads)
@@ -291,41 +323,41 @@ class BlockRun:
 
     def _head(self, step: Step) -> None:
         batch, parts = self.batches[step.batch], self._parts
-        first_slice = step.layer == self._layers
-        if first_slice:
-            final = {item.key: item.tensor for item in parts.homes.final.items}
-            batch.last = parts.weights.adapter.final(
-                {key: tensor for key, tensor in final.items() if tensor is not None},
-                self._input(step)[:, -1],
-            )
-            batch.reader = self._reader(batch, step.token)
+        slices = parts.homes.head
+        number = step.layer - self._layers
+        if number == 0:
+            self._begin_reading(batch, self._input(step))
         assert batch.last is not None
+        assert batch.reader is not None
         matrix = parts.streamer.current["head"]
-        first = sum(
-            group.items[0].stored.shape[0]
-            for group in parts.homes.head[: step.layer - self._layers]
-        )
-        batch.reader.take(batch.last @ matrix.T, first)
-        if step.layer == self._layers + len(parts.homes.head) - 1:
-            self._choose(batch)
+        first = sum(group.items[0].stored.shape[0] for group in slices[:number])
+        for start in range(0, len(batch.last), _READ):
+            rows = slice(start, min(start + _READ, len(batch.last)))
+            batch.reader.take(batch.last[rows] @ matrix.T, rows, first)
+        if number == len(slices) - 1:
+            self._end_reading(batch)
 
-    def _reader(self, batch: Batch, token: int) -> Likeliest | Drawn:
-        if not self._sampling.temperature:
-            return Likeliest(len(batch.requests))
-        generators = []
-        for request in batch.requests:  # a request's tokens do not depend on its neighbours
-            generator = torch.Generator()
-            generator.manual_seed(hash((self._sampling.seed, request, token)) & (2**63 - 1))
-            generators.append(generator)
-        return Drawn(self._sampling, generators)
+    def _begin_reading(self, batch: Batch, x: torch.Tensor) -> None:
+        last = x[:, -1] if batch.read is None else x[batch.read]  # (R, D)
+        batch.last = self._parts.weights.adapter.final(self._parts.homes.final_weights, last)
+        if batch.drawer is None:
+            batch.reader = Likeliest(len(last), batch.targets)
+        else:
+            batch.reader = Drawn(batch.drawer, len(last), self._parts.weights.shape.vocab)
 
-    def _choose(self, batch: Batch) -> None:
-        tokens, logprobs = batch.reader.choose()
-        batch.ids = tokens[:, None]
-        batch.reader = batch.last = None
-        rows = zip(tokens.tolist(), logprobs.tolist(), strict=True)
-        for row, (token, logprob) in enumerate(rows):
-            if not batch.done[row]:
+    def _end_reading(self, batch: Batch) -> None:
+        reader, batch.reader, batch.last = batch.reader, None, None
+        assert reader is not None
+        if batch.read is not None:
+            assert isinstance(reader, Likeliest)
+            logprobs, batch.greedy = reader.told()
+            for row, logprob in zip(batch.read[0].tolist(), logprobs, strict=True):
+                batch.logprobs[row].append(logprob)
+            return
+        tokens, logprobs = reader.choose()
+        batch.ids = torch.tensor(tokens)[:, None]
+        for row, (token, logprob) in enumerate(zip(tokens, logprobs, strict=True)):
+            if not batch.done[row]:  # what follows an end is computed with the batch, not kept
                 batch.tokens[row].append(token)
                 batch.logprobs[row].append(logprob)
-                batch.done[row] = token in self._eos or len(batch.tokens[row]) == self._n
+                batch.done[row] = self._job.ended(batch.tokens[row])

@@ -42,6 +42,7 @@ class BatchCache:
         shape: ModelShape,
         policy: Policy,
         memory: Memory,
+        *,
         count: int,
         positions: int,
         pads: torch.Tensor | None,
@@ -129,24 +130,26 @@ class BatchCache:
         layer: int,
         start: int,
         rows: slice,
-        k: torch.Tensor,
-        v: torch.Tensor,
+        new: tuple[torch.Tensor, torch.Tensor],
         workspace: torch.Tensor,
     ) -> None:
-        """Writes new k and v (b, L, kv, d) of some rows of the batch.
+        """Writes new keys and values, each (b, L, kv, d), of some rows of the batch.
 
         At home where attention is done there, else into the workspace.
         """
-        stop = start + k.shape[1]
+        stop = start + new[0].shape[1]
         for part in self.parts:
             first, last = max(rows.start, part.rows.start), min(rows.stop, part.rows.stop)
             if first >= last:
                 continue
             target = self._attended(part, layer, workspace)
             into = slice(first - part.rows.start, last - part.rows.start)
-            new = slice(first - rows.start, last - rows.start)
-            target[0, into, :, start:stop].copy_(k[new].transpose(1, 2))
-            target[1, into, :, start:stop].copy_(v[new].transpose(1, 2))
+            of = slice(first - rows.start, last - rows.start)
+            if part.tier != "device" and self._policy.host_attention:
+                share = part.record * (last - first) // (part.rows.stop - part.rows.start)
+                self._memory.traffic.add("device", "host", "cache", (stop - start) * share)
+            for which, values in enumerate(new):
+                target[which, into, :, start:stop].copy_(values[of].transpose(1, 2))
 
     def _attended(self, part: Part, layer: int, workspace: torch.Tensor) -> torch.Tensor:
         """Where attention finds a part's keys and values: (2, b, kv, S, d)."""
@@ -164,9 +167,9 @@ class BatchCache:
             kv = self._attended(part, layer, workspace)[:, :, :, : past + 1]
             pads = None if self._pads is None else self._pads[part.rows]
             if self._policy.sparsity < 1:
-                y = attention.decode_sparse(q[part.rows], *kv, pads, self._policy.sparsity)
+                y = attention.decode_sparse(q[part.rows], kv[0], kv[1], pads, self._policy.sparsity)
             else:
-                y = attention.decode(q[part.rows], *kv, pads)
+                y = attention.decode(q[part.rows], kv[0], kv[1], pads)
             if part.tier != "device" and self._policy.host_attention:
                 self._memory.traffic.add("device", "host", "attention", q[part.rows].nbytes)
                 self._memory.traffic.add("host", "device", "attention", y.nbytes)
@@ -239,3 +242,13 @@ class BatchCache:
 def workspace_bytes(shape: ModelShape, policy: Policy, moved: int, positions: int) -> int:
     """Bytes of one workspace for `moved` sequences of `positions`."""
     return 2 * moved * positions * shape.kv_width * BYTES[policy.compute]
+
+
+def round_trip(values: torch.Tensor, group: int) -> torch.Tensor:
+    """Keys or values (b, L, kv, d) as they come out of a compressed cache."""
+    wide = values.flatten(2)
+    fill = -wide.shape[-1] % group
+    if fill:
+        wide = torch.cat([wide, wide[..., -1:].expand(*wide.shape[:-1], fill)], dim=-1)
+    back = dequantize(quantize(wide, group), torch.empty(wide.shape, dtype=values.dtype))
+    return back[..., : values[0, 0].numel()].reshape(values.shape)

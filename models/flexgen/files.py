@@ -25,60 +25,63 @@ class Files:
     def __init__(self, cold: bool) -> None:
         self._cold = cold
         self._lock = threading.Lock()
-        self._open: dict[Path, tuple[int, bool]] = {}  # descriptor, whether direct
+        self._open: dict[Path, Source] = {}
 
     def read(self, path: Path, offset: int, size: int, buffer: Buffer, at: int = 0) -> torch.Tensor:
         """Reads file bytes [offset, offset + size) into `buffer` from byte `at`, a page border.
 
         Returns the bytes as a uint8 view of the buffer. It needs pages(size) + PAGE bytes of room.
         """
-        descriptor, direct = self._descriptor(path)
-        got = _filled(descriptor, direct, offset, size, buffer, at, str(path))
-        if self._cold and not direct:
-            os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
-        return got
-
-    def _descriptor(self, path: Path) -> tuple[int, bool]:
         with self._lock:
             if path not in self._open:
-                self._open[path] = _opened(path, self._cold)
-            return self._open[path]
+                self._open[path] = Source(path, self._cold)
+            source = self._open[path]
+        return source.read(offset, size, buffer, at)
 
     def close(self) -> None:
         """Closes every file."""
         with self._lock:
-            for descriptor, _ in self._open.values():
-                os.close(descriptor)
+            for source in self._open.values():
+                source.close()
             self._open.clear()
 
 
-def _opened(path: Path, cold: bool) -> tuple[int, bool]:
-    """A descriptor to read from, and whether it goes past the page cache."""
-    direct = getattr(os, "O_DIRECT", 0)  # not on every system
-    if cold and direct:
-        try:
-            return os.open(path, os.O_RDONLY | direct), True
-        except OSError:  # tmpfs and some network file systems have none
-            pass
-    return os.open(path, os.O_RDONLY), False
+class Source:
+    """A file to read from."""
 
+    def __init__(self, path: Path, cold: bool) -> None:
+        self._path, self._cold = path, cold
+        self._direct = False
+        direct = getattr(os, "O_DIRECT", 0)  # not on every system
+        if cold and direct:
+            try:
+                self._descriptor = os.open(path, os.O_RDONLY | direct)
+                self._direct = True
+            except OSError:  # tmpfs and some network file systems have none
+                self._descriptor = os.open(path, os.O_RDONLY)
+        else:
+            self._descriptor = os.open(path, os.O_RDONLY)
 
-def _filled(
-    descriptor: int, direct: bool, offset: int, size: int, buffer: Buffer, at: int, name: str
-) -> torch.Tensor:
-    """File bytes [offset, offset + size) in `buffer`; direct reads take the whole pages around."""
-    lead = offset % PAGE if direct else 0
-    place, done = at, offset - lead
-    end = pages(offset + size) if direct else offset + size
-    while done < offset + size:
-        piece = buffer.view[place : place + min(_PIECE, end - done)]
-        got = os.preadv(descriptor, [piece], done)
-        if direct and done + got < offset + size:
-            got -= got % PAGE  # go on at a page border
-        if got <= 0:
-            raise ValueError(f"{name} is cut short: it ends before byte {offset + size:,}")
-        place, done = place + got, done + got
-    return buffer.bytes[at + lead : at + lead + size]
+    def read(self, offset: int, size: int, buffer: Buffer, at: int = 0) -> torch.Tensor:
+        """Bytes [offset, offset + size) in the buffer; direct reads take the whole pages around."""
+        lead = offset % PAGE if self._direct else 0
+        place, done = at, offset - lead
+        end = pages(offset + size) if self._direct else offset + size
+        while done < offset + size:
+            piece = buffer.view[place : place + min(_PIECE, end - done)]
+            got = os.preadv(self._descriptor, [piece], done)
+            if self._direct and done + got < offset + size:
+                got -= got % PAGE  # go on at a page border
+            if got <= 0:
+                raise ValueError(f"{self._path} is cut short: it ends before {offset + size:,}")
+            place, done = place + got, done + got
+        if self._cold and not self._direct:
+            os.posix_fadvise(self._descriptor, offset, size, os.POSIX_FADV_DONTNEED)
+        return buffer.bytes[at + lead : at + lead + size]
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._descriptor)
 
 
 class Scratch:
@@ -86,34 +89,32 @@ class Scratch:
 
     def __init__(self, folder: Path, size: int, cold: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix="flexgen-", dir=folder)
-        self._write = handle
+        self._file, name = tempfile.mkstemp(prefix="flexgen-", dir=folder)
+        path = Path(name)
         try:
-            self._read, self._direct = _opened(Path(name), cold)
-            os.posix_fallocate(handle, 0, size)  # a full disk shows here, not in the middle
+            os.posix_fallocate(self._file, 0, size)  # a full disk shows here, not in the middle
+            self._source = Source(path, cold)
         except OSError as error:
-            self.close()
+            os.close(self._file)
             raise ValueError(f"{folder} cannot hold {size:,} bytes: {error.strerror}") from None
         finally:
-            Path(name).unlink()
+            path.unlink()
         self._cold = cold
 
     def write(self, offset: int, data: torch.Tensor) -> None:
         """Writes a contiguous uint8 tensor at byte `offset`."""
-        raw = memoryview(data.numpy()).cast("B")
+        raw = data.view(-1).numpy().data
         done = 0
         while done < len(raw):
-            done += os.pwrite(self._write, raw[done:], offset + done)
+            done += os.pwrite(self._file, raw[done:], offset + done)
         if self._cold:  # starts the way to the disk; reads past the cache wait for its end
-            os.posix_fadvise(self._write, offset, len(raw), os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(self._file, offset, len(raw), os.POSIX_FADV_DONTNEED)
 
     def read(self, offset: int, size: int, buffer: Buffer) -> torch.Tensor:
-        """Reads `size` bytes from `offset`, a page border, as a view of the buffer."""
-        return _filled(self._read, self._direct and self._cold, offset, size, buffer, 0, "scratch")
+        """Reads `size` bytes from `offset` as a view of the buffer."""
+        return self._source.read(offset, size, buffer)
 
     def close(self) -> None:
         """Gives the disk space back."""
-        for name in ("_write", "_read"):
-            descriptor = self.__dict__.pop(name, None)
-            if descriptor is not None:
-                os.close(descriptor)
+        os.close(self._file)
+        self._source.close()

@@ -75,20 +75,31 @@ class Homes:
         """All groups, in the order of computation."""
         return [*self.layers, *self.head]
 
+    @property
+    def final_weights(self) -> dict[str, torch.Tensor]:
+        """The last norm, in the compute type."""
+        return {item.key: item.tensor for item in self.final.items if item.tensor is not None}
+
     def items(self) -> Iterator[Item]:
         """Every tensor of every group, and the last norm."""
         yield from self.final.items
         for group in self.groups:
             yield from group.items
 
-    def placement(self) -> list[Placed]:
-        """Asked and achieved shares of the layers' weights."""
+    def bytes_by_tier(self) -> dict[Tier, int]:
+        """Bytes of all layers and the output matrix in every tier, as the file or 4 bits has them.
+
+        The last norm, always on the device, is left out.
+        """
         sizes: dict[Tier, int] = {}
         for group in self.groups:
             for item in group.items:
-                stored = item.size(self.policy) if item.compressed else item.stored.nbytes
-                sizes[item.tier] = sizes.get(item.tier, 0) + stored
-        return compare("weights", self.policy.weights, sizes)
+                sizes[item.tier] = sizes.get(item.tier, 0) + self._stored_size(item.stored)
+        return sizes
+
+    def placement(self) -> list[Placed]:
+        """Asked and achieved shares of the weights."""
+        return compare("weights", self.policy.weights, self.bytes_by_tier())
 
     def _layer(self, index: int) -> Group:
         named = {

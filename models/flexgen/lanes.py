@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -22,7 +22,7 @@ class Lanes:
     """
 
     def __init__(self, overlap: bool, threads: dict[str, int]) -> None:
-        self.busy: Counter[str] = Counter()  # seconds of work a lane
+        self.busy: dict[str, float] = {}  # seconds of work a lane
         self._lock = threading.Lock()
         self._pools: dict[str, ThreadPoolExecutor] = {}
         if overlap:
@@ -36,7 +36,7 @@ class Lanes:
     ) -> Future[T]:
         """Queues `work(*args)` and returns what it will give."""
         if lane in self._pools:
-            return self._pools[lane].submit(self.timed, lane, work, *args, **kwargs)
+            return self._pools[lane].submit(partial(self.timed, lane, work, *args, **kwargs))
         done: Future[T] = Future()
         try:
             done.set_result(self.timed(lane, work, *args, **kwargs))
@@ -51,7 +51,8 @@ class Lanes:
             return work(*args, **kwargs)
         finally:
             with self._lock:
-                self.busy[lane] += time.perf_counter() - started
+                spent = time.perf_counter() - started
+                self.busy[lane] = self.busy.get(lane, 0) + spent
 
     def close(self) -> None:
         """Ends the threads, after what they are at."""

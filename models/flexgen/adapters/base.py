@@ -129,11 +129,11 @@ def layer_norm(x: torch.Tensor, w: Weights, name: str, eps: float) -> torch.Tens
 
 
 def rotary_table(
-    module: torch.nn.Module, positions: int
+    module: Callable[..., torch.nn.Module], config: PreTrainedConfig, positions: int
 ) -> Callable[[torch.Tensor, torch.dtype], Rotation]:
     """Looks angles up that transformers' own module computed, so that scaling rules are its."""
     probe = torch.zeros(1, dtype=torch.float32)
-    cos, sin = module(probe, torch.arange(positions)[None])  # each (1, positions, rotated)
+    cos, sin = module(config)(probe, torch.arange(positions)[None])  # each (1, positions, rotated)
 
     def look_up(position: torch.Tensor, dtype: torch.dtype) -> Rotation:
         return (

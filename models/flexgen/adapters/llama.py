@@ -60,7 +60,7 @@ class Llama(Adapter):
 
     def rotation(self, positions: int) -> Callable[[torch.Tensor, torch.dtype], Rotation]:
         """Angles of the first `positions` positions, scaled as the config says."""
-        return rotary_table(LlamaRotaryEmbedding(self.config), positions)
+        return rotary_table(LlamaRotaryEmbedding, self.config, positions)
 
     def layer(
         self, index: int, w: Weights, x: torch.Tensor, rotation: Rotation | None, attend: Attend

@@ -55,7 +55,7 @@ class NeoX(Adapter):
 
     def rotation(self, positions: int) -> Callable[[torch.Tensor, torch.dtype], Rotation]:
         """Angles of the first `positions` positions, for the rotated part of a head."""
-        return rotary_table(GPTNeoXRotaryEmbedding(self.config), positions)
+        return rotary_table(GPTNeoXRotaryEmbedding, self.config, positions)
 
     def layer(
         self, index: int, w: Weights, x: torch.Tensor, rotation: Rotation | None, attend: Attend
