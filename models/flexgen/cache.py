@@ -3,6 +3,9 @@
 A batch's sequences are split into whole sequences a tier. Those on the device are attended to in
 place. The others are copied into a workspace before they are needed, or, with host attention,
 attended to where they are (sec. 4.3); only the new position is carried back.
+
+A compressed cache holds keys and values turned by a Hadamard matrix: queries are turned alike and
+outputs back, so nothing but the rounding changes.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from models.flexgen.config import BYTES, ModelShape, Policy, Tier
 from models.flexgen.files import Scratch
 from models.flexgen.memory import Memory
 from models.flexgen.placement import sequences
-from models.flexgen.quantization import Packed, dequantize, quantize
+from models.flexgen.quantization import Packed, dequantize, hadamard, quantize
 from models.flexgen.tiers import Buffer, pages
 
 _DECODED = 1 << 20  # values decoded at once from a compressed cache
@@ -50,6 +53,7 @@ class BatchCache:
         self._shape, self._policy, self._memory = shape, policy, memory
         self._positions, self._pads = positions, pads
         self._type = getattr(torch, policy.compute)
+        self._turn = hadamard(shape.head_dim, self._type) if policy.compress_cache else None
         self.parts: list[Part] = []
         self._booked: list[tuple[Tier, int]] = []
         row = place = 0
@@ -138,6 +142,8 @@ class BatchCache:
         At home where attention is done there, else into the workspace.
         """
         stop = start + new[0].shape[1]
+        if self._turn is not None:
+            new = (new[0] @ self._turn, new[1] @ self._turn)
         for part in self.parts:
             first, last = max(rows.start, part.rows.start), min(rows.stop, part.rows.stop)
             if first >= last:
@@ -163,6 +169,8 @@ class BatchCache:
     ) -> torch.Tensor:
         """Attention of one new position over past + 1; q (B, 1, heads, d) to (B, 1, heads * d)."""
         outputs = []
+        if self._turn is not None:
+            q = q @ self._turn
         for part in self.parts:
             kv = self._attended(part, layer, workspace)[:, :, :, : past + 1]
             pads = None if self._pads is None else self._pads[part.rows]
@@ -174,7 +182,8 @@ class BatchCache:
                 self._memory.traffic.add("device", "host", "attention", q[part.rows].nbytes)
                 self._memory.traffic.add("host", "device", "attention", y.nbytes)
             outputs.append(y)
-        return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+        y = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+        return y if self._turn is None else (y.view(q.shape) @ self._turn).view(y.shape)
 
     def _count(self, part: Part, positions: int, reading: bool) -> None:
         work: Tier = "host" if self._policy.host_attention and part.tier == "disk" else "device"
@@ -246,9 +255,10 @@ def workspace_bytes(shape: ModelShape, policy: Policy, moved: int, positions: in
 
 def round_trip(values: torch.Tensor, group: int) -> torch.Tensor:
     """Keys or values (b, L, kv, d) as they come out of a compressed cache."""
-    wide = values.flatten(2)
+    turn = hadamard(values.shape[-1], values.dtype)
+    wide = (values @ turn).flatten(2)
     fill = -wide.shape[-1] % group
     if fill:
         wide = torch.cat([wide, wide[..., -1:].expand(*wide.shape[:-1], fill)], dim=-1)
     back = dequantize(quantize(wide, group), torch.empty(wide.shape, dtype=values.dtype))
-    return back[..., : values[0, 0].numel()].reshape(values.shape)
+    return back[..., : values[0, 0].numel()].reshape(values.shape) @ turn

@@ -96,3 +96,16 @@ def _unpack(codes: torch.Tensor) -> torch.Tensor:
     """One value a byte: (G, group / 2) to (G, group), both uint8."""
     spread = codes.to(torch.int16).mul_(_SPREAD).bitwise_right_shift_(4).bitwise_and_(0x0F0F)
     return spread.view(torch.uint8)
+
+
+def hadamard(width: int, dtype: torch.dtype) -> torch.Tensor:
+    """A symmetric orthogonal matrix (width, width) of Hadamard blocks, its own inverse.
+
+    Vectors turned by it have the same inner products and hardly an outlier, so that a group's
+    range, and with it the error of its 4 bits, shrinks. Blocks are the largest power of two that
+    divides the width.
+    """
+    block = torch.ones(1, 1)
+    while width % (2 * block.shape[0]) == 0:
+        block = torch.cat([torch.cat([block, block], 1), torch.cat([block, -block], 1)])
+    return torch.block_diag(*[block / len(block) ** 0.5] * (width // len(block))).to(dtype)
