@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.flexgen.config import ModelShape, Tier
+from models.flexgen.config import ModelShape
 
 Affine = NDArray[np.float64]  # coefficients of wg wc wd cg cc cd hg hc hd and of 1
 Variant = Literal["paper", "shipped"]
@@ -111,7 +111,7 @@ class Costs:
     requests: int
     generated: int  # tokens
     phases: tuple[Phase, ...]
-    memory: Mapping[tuple[Tier, str], Affine]  # peak [bytes] of a tier, by what causes it
+    memory: Mapping[tuple[str, str], Affine]  # peak [bytes] by tier (or "memory") and cause
     fixed: Mapping[str, float]  # shares that may not vary, such as {"hd": 0.0}
 
 
@@ -194,7 +194,7 @@ def _decode(shape: ModelShape, work: Workload, at: Machine, variant: Variant, w:
 
 def _memory(
     shape: ModelShape, work: Workload, variant: Variant, w: float
-) -> dict[tuple[Tier, str], Affine]:
+) -> dict[tuple[str, str], Affine]:
     """Peak bytes of the three tiers: what lives there, and what passes through."""
     s, n, gbs, bls = work.prompt, work.tokens, work.batch, work.requests
     l, h1, h2, nh = shape.layers, shape.width, shape.ffn, shape.heads  # noqa: E741  the paper's
@@ -204,7 +204,7 @@ def _memory(
     work_prefill = 2 * w * (one - wg) + 2 * s * h1 * gbs * (one - hg)
     home_decode = w * l * wg + 2 * h1 * bls * hg + 4 * (s + n) * h1 * bls * l * cg
     work_decode = 2 * w * (one - wg) + 2 * h1 * gbs * (one - hg) + 4 * gbs * (s + n) * h1 * cg
-    memory: dict[tuple[Tier, str], Affine] = {}
+    memory: dict[tuple[str, str], Affine] = {}
     if variant == "shipped":
         inter = gbs * (8 * s * h1 + (2 * s * h1 + 2 * nh * s**2) + 8 * s * h1 + 2 * s * h2)
         inter_decode = one * gbs * (8 * h1 + 4 * h1 + 2 * h2 + 2 * h1) + cg * gbs * (

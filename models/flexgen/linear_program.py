@@ -16,26 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from models.flexgen.config import TIERS, Tier
 from models.flexgen.cost import Costs, Shares
 
 GB = 1e9
 _NAMES = Shares._fields[:-1]
 _TRIPLES = (("wg", "wc", "wd"), ("cg", "cc", "cd"), ("hg", "hc", "hd"))
+_SAID = {"memory": "the memory"}
 _OPTIMAL, _INFEASIBLE = 0, 2
 
 
 @dataclass(frozen=True)
 class Caps:
-    """Capacity of every tier [bytes] and the share of it that a plan may fill."""
+    """Capacities [bytes] by tier, or of "memory" for device and host together."""
 
-    device: float
-    host: float
-    disk: float
-    margin: float = 0.2  # kept free: for fragmentation and what the equations leave out
+    limits: Mapping[str, float]  # what has none is not limited
+    margin: float = 0.2  # share kept free, for fragmentation and what the equations leave out
 
-    def usable(self, tier: Tier) -> float:
-        return (1 - self.margin) * float(getattr(self, tier))
+    def usable(self, tier: str) -> float:
+        """What a plan may fill."""
+        return (1 - self.margin) * float(self.limits.get(tier, np.inf))
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Placement:
     tokens_per_s: float
     phases: Mapping[str, float]  # seconds of each phase of the block
     parts: Mapping[str, float]  # seconds of each kind of work by itself, as "prefill, dtoc"
-    memory: Mapping[Tier, float]  # predicted peak [bytes]
-    shadow_prices: Mapping[Tier, float]  # tokens/s that one more GB of the tier would add
+    memory: Mapping[str, float]  # predicted peak [bytes]
+    shadow_prices: Mapping[str, float]  # tokens/s that one more GB of the tier would add
 
 
 class InfeasibleError(ValueError):
@@ -68,7 +67,6 @@ def place(costs: Costs, caps: Caps, fixed: Mapping[str, float] | None = None) ->
     shares = np.clip(result.x[: len(_NAMES)], 0.0, 1.0)
     duals = result.ineqlin.marginals[program.memory_rows]
     seconds = float(result.fun)
-    tiers = [tier for tier, _ in costs.memory]
     return Placement(
         **vars(evaluate(costs, dict(zip(_NAMES, shares.tolist(), strict=True))))
         | {
@@ -77,15 +75,15 @@ def place(costs: Costs, caps: Caps, fixed: Mapping[str, float] | None = None) ->
                 tier: -costs.generated
                 / seconds**2
                 * (1 - caps.margin)
-                * float(sum(d for d, t in zip(duals, tiers, strict=True) if t == tier))
-                for tier in TIERS
+                * float(sum(d for d, t in zip(duals, program.limited, strict=True) if t == tier))
+                for tier in dict.fromkeys(program.limited)
             }
         }
     )
 
 
 def evaluate(costs: Costs, shares: Mapping[str, float]) -> Placement:
-    """What a given placement costs, whether or not it fits; its shadow prices are zero."""
+    """What a given placement costs, whether or not it fits; it has no shadow prices."""
     at = np.array([*(shares[name] for name in _NAMES), 1.0])
     phases = {
         phase.name: phase.repeats * max(float(bound @ at) for bound in phase.bounds.values())
@@ -105,15 +103,17 @@ def evaluate(costs: Costs, shares: Mapping[str, float]) -> Placement:
         },
         memory={
             tier: max((float(row @ at) for (t, _), row in costs.memory.items() if t == tier))
-            for tier in TIERS
+            for tier in dict.fromkeys(tier for tier, _ in costs.memory)
         },
-        shadow_prices=dict.fromkeys(TIERS, 0.0),
+        shadow_prices={},
     )
 
 
 def fits(placement: Placement, caps: Caps) -> bool:
     """Whether the predicted peaks stay within the caps' usable share."""
-    return all(placement.memory[tier] <= caps.usable(tier) * (1 + 1e-9) for tier in TIERS)
+    return all(
+        placement.memory.get(tier, 0.0) <= caps.usable(tier) * (1 + 1e-9) for tier in caps.limits
+    )
 
 
 class _Program:
@@ -131,8 +131,10 @@ class _Program:
                 row[len(_NAMES) + i] = -1.0
                 rows.append(row)
                 limits.append(-float(bound[-1]))
-        self.memory_rows = slice(len(rows), len(rows) + len(costs.memory))
-        for (tier, _), used in costs.memory.items():
+        limited = {key: used for key, used in costs.memory.items() if key[0] in caps.limits}
+        self.limited = [tier for tier, _ in limited]
+        self.memory_rows = slice(len(rows), len(rows) + len(limited))
+        for (tier, _), used in limited.items():
             row = np.zeros(width)
             row[: len(_NAMES)] = used[:-1] / GB
             rows.append(row)
@@ -154,29 +156,30 @@ class _Program:
 
     def what_is_missing(self) -> str:
         """Which cap binds, and the least of it that would do with the others as they are."""
-        least = {tier: self._least([tier]) for tier in TIERS}
+        tiers = list(dict.fromkeys(self.limited))
+        least = {tier: self._least([tier]) for tier in tiers}
         enough = {tier: more for tier, more in least.items() if more is not None}
         if not enough:
-            together = self._least(list(TIERS))
+            together = self._least(tiers)
             if together is None:
                 return "the fixed shares cannot be met whatever the memory"
             said = " and ".join(self._need(tier, usable) for tier, usable in together.items())
             return f"no placement fits: {said}"
-        options = [self._need(tier, more[tier]) for tier, more in enough.items()]
+        options = [self._need(tier, more[tier]) for tier, more in enough.items() if tier in more]
         return f"no placement fits: {', or '.join(options)}"
 
-    def _need(self, tier: Tier, usable: float) -> str:
-        needed, given = usable / (1 - self.caps.margin), float(getattr(self.caps, tier))
+    def _need(self, tier: str, usable: float) -> str:
+        needed, given = usable / (1 - self.caps.margin), float(self.caps.limits[tier])
         return (
-            f"the {tier} tier has {given / GB:.4g} GB and would need {needed / GB:.4g} GB "
-            f"({self.caps.margin:.0%} of it kept free)"
+            f"{_SAID.get(tier, f'the {tier} tier')} has {given / GB:.4g} GB and would need "
+            f"{needed / GB:.4g} GB ({self.caps.margin:.0%} of it kept free)"
         )
 
-    def _least(self, tiers: Sequence[Tier]) -> dict[Tier, float] | None:
+    def _least(self, tiers: Sequence[str]) -> dict[str, float] | None:
         """Least usable bytes of `tiers`, together, that make a placement possible."""
         count, width = len(tiers), self.a_ub.shape[1]
         extra = np.zeros((len(self.a_ub), count))
-        for i, (tier, _) in enumerate(self.costs.memory):
+        for i, tier in enumerate(self.limited):
             if tier in tiers:
                 extra[self.memory_rows.start + i, tiers.index(tier)] = -1.0
         result = self._linprog(

@@ -18,7 +18,7 @@ from models.flexgen.linear_program import (
 from models.flexgen.search import search
 
 NAMES = SHARES._fields[:-1]
-T4 = Caps(device=15 * GIB, host=60 * GIB, disk=400 * GIB)
+T4 = Caps({"device": 15 * GIB, "host": 60 * GIB, "disk": 400 * GIB})
 OPT_30B = ModelShape(
     architecture="OPTForCausalLM", layers=48, width=7168, ffn=4 * 7168, heads=56, kv_heads=56,
     head_dim=128, vocab=50272, context=2048, gated=False, tied=True, weight_type="float16",
@@ -32,7 +32,7 @@ def costs(batch=16, batches=4, variant="shipped"):
 
 def test_no_placement_that_fits_is_faster():
     random = np.random.default_rng(0)
-    roomy = Caps(device=60 * GIB, host=60 * GIB, disk=400 * GIB)
+    roomy = Caps({"device": 60 * GIB, "host": 60 * GIB, "disk": 400 * GIB})
     fastest, fitting = place(costs(), roomy), 0
     for _ in range(4000):
         weights, cache = random.dirichlet(np.full(3, 0.5), size=2)
@@ -67,7 +67,7 @@ def test_fixed_shares_stay_and_never_help():
 @pytest.mark.parametrize("tier", TIERS)
 def test_shadow_prices_are_the_finite_differences(tier, margin):
     """One more GB of a tier, at blocks where each of the three binds."""
-    caps = Caps(device=15 * GIB, host=60 * GIB, disk=60 * GIB, margin=margin)
+    caps = Caps({"device": 15 * GIB, "host": 60 * GIB, "disk": 60 * GIB}, margin=margin)
     priced = []
     for batches in (4, 8, 12):
         try:
@@ -78,7 +78,7 @@ def test_shadow_prices_are_the_finite_differences(tier, margin):
         speeds = [
             place(
                 costs(batches=batches),
-                Caps(**{**vars(caps), tier: getattr(caps, tier) + sign * step}),
+                Caps({**caps.limits, tier: caps.limits[tier] + sign * step}, margin),
             ).tokens_per_s
             for sign in (-1, 1)
         ]
@@ -91,7 +91,7 @@ def test_shadow_prices_are_the_finite_differences(tier, margin):
 
 
 def test_memory_that_is_not_scarce_is_worth_nothing():
-    assert place(costs(), Caps(1e15, 1e15, 1e15)).shadow_prices == dict.fromkeys(TIERS, 0)
+    assert place(costs(), Caps(dict.fromkeys(TIERS, 1e15))).shadow_prices == dict.fromkeys(TIERS, 0)
 
 
 @pytest.mark.parametrize("tier", TIERS)
@@ -102,18 +102,22 @@ def test_a_refusal_names_the_cap_and_the_least_that_would_do(tier):
     if tier == "host":
         caps["disk"] = 40 * GIB
     with pytest.raises(InfeasibleError, match=f"the {tier} tier has 2.147 GB") as refusal:
-        place(costs(), Caps(**caps))
+        place(costs(), Caps(caps))
     needed = float(
         re.search(rf"the {tier} tier has .*? would need ([\d.e+]+) GB", str(refusal.value))[1]
     )
-    assert place(costs(), Caps(**caps | {tier: needed * 1.001 * GB})).tokens_per_s > 0
+    assert place(costs(), Caps(caps | {tier: needed * 1.001 * GB})).tokens_per_s > 0
     with pytest.raises(InfeasibleError):
-        place(costs(), Caps(**caps | {tier: needed * 0.999 * GB}))
+        place(costs(), Caps(caps | {tier: needed * 0.999 * GB}))
 
 
 def test_when_one_cap_alone_cannot_help_all_that_are_short_are_named():
     with pytest.raises(InfeasibleError, match=r"the host tier .* and the disk tier"):
-        place(costs(), Caps(100 * GIB, 0.1 * GIB, 1 * GIB), {"wd": 1.0, "wc": 0.0, "wg": 0.0})
+        place(
+            costs(),
+            Caps({"device": 100 * GIB, "host": 0.1 * GIB, "disk": 1 * GIB}),
+            {"wd": 1.0, "wc": 0.0, "wg": 0.0},
+        )
 
 
 def test_fixed_shares_that_contradict_each_other_are_told():
@@ -150,13 +154,15 @@ def bumpy(batch, batches):
 
 
 def test_the_search_does_not_stop_at_a_first_maximum():
-    found = search(bumpy, Caps(10, 10, 60, margin=0.0), most_requests=60)
+    found = search(
+        bumpy, Caps({"device": 10, "host": 10, "disk": 60}, margin=0.0), most_requests=60
+    )
     assert found.placement.tokens_per_s == pytest.approx(3.0)
     assert found.batch * found.batches == 60
 
 
 def test_no_more_requests_than_the_job_has():
-    found = search(costs, Caps(1e15, 1e15, 1e15), most_requests=7)
+    found = search(costs, Caps(dict.fromkeys(TIERS, 1e15)), most_requests=7)
     assert found.batch * found.batches <= 7
 
 
