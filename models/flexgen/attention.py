@@ -47,8 +47,8 @@ def decode_sparse(
 ) -> torch.Tensor:
     """Like `decode`, but of the past only the likeliest positions are read from v (sec. 5).
 
-    int(sparsity * (T - 1)) past positions a query, and always the current one. Their weights are
-    those of the dense softmax: what is left out is not shared among the rest.
+    int(sparsity * past) positions a query, padding not counted, and always the current one. Their
+    weights are those of the dense softmax: what is left out is not shared among the rest.
     """
     B, _, heads, dim = q.shape
     kv_heads, T = k.shape[1], k.shape[2]
@@ -58,9 +58,13 @@ def decode_sparse(
         hidden = torch.arange(T) < pads[:, None]
         scores = scores.masked_fill(hidden[:, None, None], float("-inf"))
     weights = scores.float().softmax(dim=-1).to(v.dtype).flatten(1, 2)  # (B, heads, T)
-    past = weights[..., :-1].topk(int(sparsity * (T - 1)), dim=-1)
+    past = weights[..., :-1].topk(int(sparsity * (T - 1)), dim=-1)  # likeliest first
+    likeliest = past.values
+    if pads is not None:  # a shorter sequence keeps fewer
+        kept = (sparsity * (T - 1 - pads)).long()[:, None, None]
+        likeliest = likeliest.masked_fill(torch.arange(likeliest.shape[-1]) >= kept, 0.0)
     rows = past.indices[..., None].expand(-1, -1, -1, dim)  # (B, heads, kept, dim)
     per_head = v.repeat_interleave(groups, dim=1) if groups > 1 else v
-    kept = per_head.gather(2, rows)
-    y = (past.values[..., None, :] @ kept).squeeze(2) + weights[..., -1:] * per_head[:, :, -1]
+    read = per_head.gather(2, rows)
+    y = (likeliest[..., None, :] @ read).squeeze(2) + weights[..., -1:] * per_head[:, :, -1]
     return y.reshape(B, 1, heads * dim)

@@ -33,7 +33,7 @@ class Adapter(ABC):
     layer_prefix: ClassVar[str]  # with {} for the number of the layer
     layer_parts: ClassVar[tuple[str, ...]]  # in the order in which they are placed
     final_parts: ClassVar[tuple[str, ...]]  # the last norm
-    head_table: ClassVar[str]  # output matrix of untied models, with its full name
+    head_tables: ClassVar[tuple[str, ...]] = ("lm_head.weight",)  # of untied models, full names
 
     def __init__(
         self, architecture: str, config: PreTrainedConfig, tensors: frozenset[str]
@@ -78,12 +78,16 @@ class Adapter(ABC):
     @property
     def head(self) -> str:
         """Name of the output matrix (vocabulary, width)."""
-        return self.head_table if self.untied else self.prefix + self.token_table
+        if not self.untied:
+            return self.prefix + self.token_table
+        return next(
+            (name for name in self.head_tables if name in self._tensors), self.head_tables[0]
+        )
 
     @property
     def untied(self) -> bool:
         """Whether the output matrix is a tensor of its own."""
-        return self.head_table in self._tensors and not self.config.tie_word_embeddings
+        return not self.config.tie_word_embeddings
 
     def layer_names(self, index: int) -> dict[str, str]:
         """Short to full names of the tensors of layer `index`."""

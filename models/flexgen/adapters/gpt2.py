@@ -30,7 +30,6 @@ class GPT2(Adapter):
         "mlp.c_proj.bias",
     )
     final_parts = ("ln_f.weight", "ln_f.bias")
-    head_table = "lm_head.weight"
 
     def check(self) -> None:
         """Raises ValueError for scalings of the scores other than 1 / sqrt(head_dim)."""

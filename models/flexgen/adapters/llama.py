@@ -45,7 +45,6 @@ class Llama(Adapter):
         "mlp.down_proj.bias",
     )
     final_parts = ("norm.weight",)
-    head_table = "lm_head.weight"
 
     def check(self) -> None:
         """Raises ValueError for sliding windows and for angles that depend on the batch."""

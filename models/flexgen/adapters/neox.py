@@ -42,7 +42,7 @@ class NeoX(Adapter):
         "mlp.dense_4h_to_h.bias",
     )
     final_parts = ("final_layer_norm.weight", "final_layer_norm.bias")
-    head_table = "embed_out.weight"
+    head_tables = ("embed_out.weight", "lm_head.weight")
 
     def check(self) -> None:
         """Raises ValueError for angles that depend on the batch."""

@@ -37,7 +37,6 @@ class OPT(Adapter):
         "final_layer_norm.bias",
     )
     final_parts = ("final_layer_norm.weight", "final_layer_norm.bias")
-    head_table = "lm_head.weight"
 
     def check(self) -> None:
         """Raises ValueError for the layout of OPT-350M."""
