@@ -27,6 +27,36 @@ def prefill(
     return y.transpose(1, 2).reshape(B, L, heads * dim)
 
 
+def prefill_rounded(
+    q: torch.Tensor,
+    new: tuple[torch.Tensor, torch.Tensor],
+    cached: tuple[torch.Tensor, torch.Tensor],
+    pads: torch.Tensor | None,
+) -> torch.Tensor:
+    """Attention of whole texts as decoding with a lossy cache does it, all positions at once.
+
+    A position sees its own key and value as they are (`new`) and those before it as they come out
+    of the cache (`cached`); each (B, L, kv_heads, dim).
+    """
+    B, L, heads, dim = q.shape
+    groups = heads // new[0].shape[2]
+    q = q.transpose(1, 2)
+    k, v, past_k, past_v = (
+        part.transpose(1, 2).repeat_interleave(groups, dim=1) for part in (*new, *cached)
+    )
+    scores = q @ past_k.transpose(2, 3)  # (B, heads, L, L)
+    scores.diagonal(dim1=2, dim2=3).copy_((q * k).sum(-1))
+    at = torch.arange(L)
+    seen = (at[:, None] >= at[None, :])[None]
+    if pads is not None:
+        seen = seen & (at >= pads[:, None])[:, None, :] | torch.eye(L, dtype=torch.bool)
+    scores = (scores.float() * dim**-0.5).masked_fill(~seen[:, None], -torch.inf)
+    weights = scores.softmax(-1).to(v.dtype)
+    own = weights.diagonal(dim1=2, dim2=3)[..., None]
+    y = weights @ past_v + own * (v - past_v)
+    return y.transpose(1, 2).reshape(B, L, heads * dim)
+
+
 def decode(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, pads: torch.Tensor | None
 ) -> torch.Tensor:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
 from models.flexgen import attention
 from models.flexgen.adapters.base import Rotation
+from models.flexgen.batch import AT_ONCE, READ_AT_ONCE, Batch, Job, computation_bytes
 from models.flexgen.cache import BatchCache, round_trip, workspace_bytes
-from models.flexgen.config import BYTES, Policy, Tier
+from models.flexgen.config import Policy, Tier
 from models.flexgen.embedding import Embedding
-from models.flexgen.head import Drawer, Drawing, Drawn, Likeliest
+from models.flexgen.head import Drawn, Likeliest
 from models.flexgen.hidden import HiddenStore
 from models.flexgen.homes import Homes
 from models.flexgen.lanes import Lanes
@@ -22,21 +23,6 @@ from models.flexgen.schedule import Step
 from models.flexgen.streaming import Streamer
 from models.flexgen.tiers import PAGE, pages
 from models.flexgen.weights import WeightFolder
-
-_ROWS = 2048  # positions of a prefill that a layer computes at once
-_READ = 512  # positions whose logits exist at once
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to become of every block."""
-
-    tokens: int = 1  # new tokens n a sequence; 1 is a prefill alone, and keeps no cache
-    ended: Callable[[list[int]], bool] = lambda tokens: False  # asked after every token
-    drawing: Drawing | None = None  # None: the likeliest
-    stop_after: int | None = None  # layer whose states are wanted instead of tokens
-    scored: Sequence[int] | None = None  # of every sequence, how many last tokens are scored
-    quantized: bool = False  # scores as if all keys and values came from a compressed cache
 
 
 @dataclass(frozen=True)
@@ -51,53 +37,6 @@ class Parts:
     streamer: Streamer
     embedding: Embedding
     rotation: Callable[[torch.Tensor, torch.dtype], Rotation] | None
-
-
-@dataclass
-class Batch:
-    """Sequences that are computed together, padded on the left to one length."""
-
-    requests: tuple[int, ...]  # positions in the list of prompts
-    ids: torch.Tensor  # (B, L): whole prompts, then the token chosen last
-    pads: torch.Tensor | None  # (B,); None when nothing is padded
-    prompt: int  # L of the prefill
-    cache: BatchCache | None = None
-    hidden: HiddenStore | None = None
-    arriving: Future[torch.Tensor] | None = None  # hidden states on their way
-    x: torch.Tensor | None = None  # hidden states just computed
-    last: torch.Tensor | None = None  # (B, D): normalised states that the head reads
-    reader: Likeliest | Drawn | None = None
-    drawer: Drawer | None = None
-    read: tuple[torch.Tensor, torch.Tensor] | None = None  # rows and positions that are scored
-    targets: torch.Tensor | None = None  # (R,) the tokens that follow them
-    tokens: list[list[int]] = field(default_factory=list)
-    logprobs: list[list[float]] = field(default_factory=list)
-    greedy: list[bool] = field(default_factory=list)  # R, of what is scored
-    done: list[bool] = field(default_factory=list)
-
-
-def padded(requests: tuple[int, ...], prompts: list[list[int]], job: Job) -> Batch:
-    """A batch of prompts, padded on the left, ready for `job`."""
-    longest = max(len(prompts[index]) for index in requests)
-    ids = torch.zeros(len(requests), longest, dtype=torch.long)
-    pads = torch.tensor([longest - len(prompts[index]) for index in requests])
-    for row, index in enumerate(requests):
-        ids[row, pads[row] :] = torch.tensor(prompts[index])
-    batch = Batch(requests, ids, pads if pads.any() else None, longest)
-    batch.tokens = [[] for _ in requests]
-    batch.logprobs = [[] for _ in requests]
-    batch.done = [False] * len(requests)
-    if job.drawing is not None:
-        batch.drawer = job.drawing([prompts[index] for index in requests])
-    if job.scored is not None:
-        pairs = [
-            (row, position)
-            for row, index in enumerate(requests)
-            for position in range(longest - job.scored[index], longest)
-        ]
-        rows, positions = torch.tensor(pairs, dtype=torch.long).view(-1, 2).T
-        batch.read, batch.targets = (rows, positions - 1), ids[rows, positions]
-    return batch
 
 
 class BlockRun:
@@ -121,7 +60,9 @@ class BlockRun:
     def _book(self) -> None:
         policy, shape = self._parts.policy, self._parts.weights.shape
         memory = self._parts.memory
-        self._reserve("device", "computation", self._computation())
+        slice_rows = max(group.items[0].stored.shape[0] for group in self._parts.homes.head)
+        working = computation_bytes(shape, policy, self.batches, self._job, slice_rows)
+        self._reserve("device", "computation", working)
         record = 0
         for batch in self.batches:
             count = len(batch.requests)
@@ -147,27 +88,6 @@ class BlockRun:
             self._reserve(on, "cache workspaces", 2 * size)
             values = size // self._type.itemsize
             self._workspaces = [torch.empty(values, dtype=self._type) for _ in range(2)]
-
-    def _computation(self) -> int:
-        """Bytes of what a layer makes and drops: the sheet's `inter`, for the rows of one pass."""
-        policy, shape = self._parts.policy, self._parts.weights.shape
-        value = BYTES[policy.compute]
-        count = max(len(batch.requests) for batch in self.batches)
-        longest = max(batch.prompt for batch in self.batches)
-        rows = max(count, min(count * longest, max(_ROWS, longest)))
-        attended = shape.heads * shape.head_dim
-        inside = max(
-            3 * shape.width + 3 * (attended + 2 * shape.kv_width),
-            3 * shape.width + (3 if shape.gated else 2) * shape.ffn,
-        )
-        slice_rows = max(
-            item.stored.shape[0] for group in self._parts.homes.head for item in group.items
-        )
-        scored = [len(batch.targets) for batch in self.batches if batch.targets is not None]
-        logits = 3 * 4 * min(_READ, max([count, *scored])) * slice_rows
-        if self._job.drawing is not None:
-            logits += 4 * count * shape.vocab + 6 * 8 * shape.vocab  # a row at a time is sorted
-        return max(rows * inside * value, logits) + 2 * count * longest * shape.width * value
 
     def _reserve(self, tier: Tier, purpose: str, size: int) -> None:
         self._parts.memory.arena(tier).reserve(purpose, size)
@@ -294,7 +214,7 @@ class BlockRun:
         positions = self._positions(step)
         B, L, _ = x.shape
         y = torch.empty_like(x)
-        at_once = max(1, _ROWS // L)
+        at_once = max(1, AT_ONCE // L)
         for start in range(0, B, at_once) if step.token == 0 else (0,):
             rows = slice(start, min(start + at_once, B)) if step.token == 0 else slice(0, B)
             y[rows] = self._sublayers(step, rows, x[rows], positions[rows])
@@ -307,12 +227,14 @@ class BlockRun:
         past = self._past(step)
 
         def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            if self._job.quantized:
-                k, v = (round_trip(part, parts.policy.group) for part in (k, v))
             if batch.cache is not None:
                 batch.cache.keep(step.layer, past, rows, (k, v), self._workspace(step))
             if step.token == 0:
                 pads = None if batch.pads is None else batch.pads[rows]
+                if self._job.quantized:
+                    group = parts.policy.group
+                    cached = round_trip(k, group), round_trip(v, group)
+                    return attention.prefill_rounded(q, (k, v), cached, pads)
                 return attention.prefill(q, k, v, pads)
             assert batch.cache is not None
             return batch.cache.attend(step.layer, past, q, self._workspace(step))
@@ -331,8 +253,8 @@ class BlockRun:
         assert batch.reader is not None
         matrix = parts.streamer.current["head"]
         first = sum(group.items[0].stored.shape[0] for group in slices[:number])
-        for start in range(0, len(batch.last), _READ):
-            rows = slice(start, min(start + _READ, len(batch.last)))
+        for start in range(0, len(batch.last), READ_AT_ONCE):
+            rows = slice(start, min(start + READ_AT_ONCE, len(batch.last)))
             batch.reader.take(batch.last[rows] @ matrix.T, rows, first)
         if number == len(slices) - 1:
             self._end_reading(batch)

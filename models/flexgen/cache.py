@@ -56,6 +56,15 @@ class BatchCache:
         self._turn = hadamard(shape.head_dim, self._type) if policy.compress_cache else None
         self.parts: list[Part] = []
         self._booked: list[tuple[Tier, int]] = []
+        try:
+            self.moved = self._split(count)  # sequences that pass through a workspace
+        except BaseException:
+            self.close()
+            raise
+
+    def _split(self, count: int) -> int:
+        """Makes the parts of `count` sequences; how many of them are moved."""
+        policy = self._policy
         row = place = 0
         for tier, size in sequences(count, policy.cache).items():
             if size:
@@ -67,7 +76,7 @@ class BatchCache:
                 self.parts.append(self._part(tier, slice(row, row + size), place if moved else -1))
                 row += size
                 place += size if moved else 0
-        self.moved = place  # sequences that pass through a workspace
+        return place
 
     def _part(self, tier: Tier, rows: slice, place: int) -> Part:
         shape, policy = self._shape, self._policy

@@ -10,7 +10,8 @@ from typing import Self
 import torch
 
 from models.flexgen import streaming
-from models.flexgen.block import Batch, BlockRun, Job, Parts, padded
+from models.flexgen.batch import Batch, Job, padded
+from models.flexgen.block import BlockRun, Parts
 from models.flexgen.bucketing import blocks
 from models.flexgen.config import Budgets, Policy, Tier
 from models.flexgen.counters import Generated, Route

@@ -22,13 +22,21 @@ class HiddenStore:
         self._type = getattr(torch, policy.compute)
         self._counts = sequences(count, policy.activations)
         row = positions * shape.width * BYTES[policy.compute]
-        self._booked: list[tuple[Tier, int]] = []
+        self._booked: list[tuple[Tier, str, int]] = []
         self._kept: torch.Tensor | None = None
         self._host = torch.empty(0, dtype=self._type)
         self._file: Scratch | None = None
+        try:
+            self._take(row)
+        except BaseException:
+            self.close()
+            raise
+
+    def _take(self, row: int) -> None:
+        """Books and allocates; `row` is the bytes of one sequence."""
+        memory = self._memory
         for tier, size in self._counts.items():
-            memory.arena(tier).reserve("activations", size * row)
-            self._booked.append((tier, size * row))
+            self._book(tier, "activations", size * row)
         if self._counts["host"]:
             self._host = torch.empty(
                 self._counts["host"] * row // self._type.itemsize, dtype=self._type
@@ -36,9 +44,12 @@ class HiddenStore:
         if self._counts["disk"]:
             size = self._counts["disk"] * row
             self._file = memory.scratch(size)
-            self._buffer = Buffer(pages(size))
-            memory.arena("host").reserve("activation staging", self._buffer.size)
-            self._booked.append(("host", self._buffer.size))
+            self._book("host", "activation staging", pages(size))
+            self._buffer = Buffer(size)
+
+    def _book(self, tier: Tier, purpose: str, size: int) -> None:
+        self._memory.arena(tier).reserve(purpose, size)
+        self._booked.append((tier, purpose, size))
 
     def store(self, x: torch.Tensor) -> None:
         """Puts x (B, L, D) where it lives: device rows first, then host, then disk."""
@@ -75,8 +86,7 @@ class HiddenStore:
 
     def close(self) -> None:
         """Gives memory and files back."""
-        for tier, size in self._booked:
-            purpose = "activations" if (tier, size) in self._booked[:3] else "activation staging"
+        for tier, purpose, size in self._booked:
             self._memory.arena(tier).release(purpose, size)
         self._booked.clear()
         self._kept = None

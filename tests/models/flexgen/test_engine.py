@@ -282,6 +282,28 @@ def test_lossy_caches_lose_the_same_in_every_tier(kind, change, tiny, tmp_path):
     assert largest_difference(*first) < 3e-5, "the prefill is dense and exact"
 
 
+def test_scores_with_a_compressed_cache_are_those_of_decoding(tiny, tmp_path):
+    """From one token on, so that every position of the text was decoded."""
+    model = tiny("llama")
+    prompts = [[3], [50], [120]]
+    with engine(model.weights, tmp_path, compress_cache=True) as run:
+        made = run.generate(prompts, 6)
+        scores = run.score(list(zip(prompts, made.tokens, strict=True)))
+    assert largest_difference([told for told, _ in scores], made.logprobs) < 1e-4
+    assert all(all(greedy) for _, greedy in scores)
+
+
+def test_a_refused_run_gives_its_memory_back(tiny, tmp_path):
+    model = tiny("opt")
+    halves = {"nb": 4, "cg": 50, "cc": 50, "hg": 0, "hc": 100}
+    with engine(model.weights, tmp_path, host=400_000, **halves) as run:
+        before = {tier: run.memory.arena(tier).used for tier in ("device", "host", "disk")}
+        with pytest.raises(MemoryBudgetError):
+            run.generate([[3] * 40] * 16, 30)
+        assert {t: run.memory.arena(t).used for t in before} == before
+        assert run.generate(model.prompts, 7).tokens == model.tokens
+
+
 MEASURED = """
     import resource, sys
     from pathlib import Path
