@@ -20,7 +20,7 @@ from models.flexgen.quantization import Packed, quantize
 from models.flexgen.tiers import Buffer
 from models.flexgen.weights import Stored, WeightFolder
 
-_CHUNK = 4 << 20  # values quantized at once
+_CHUNK = 1 << 20  # values quantized at once: some 15 MB pass by on the way
 
 
 @dataclass
