@@ -60,13 +60,15 @@ def generate(call: Call) -> None:
     All that can be wrong with the call is found before anything is published: CallError or
     ValueError, one line.
     """
+    from models.lm.config import ModelConfig
+
     from data.datasets.prompts import read_prompts
     from flows.flexgen import FlexGenConfig
-    from models.lm.config import ModelConfig
     from models.lm.interface import Sampling
     from tasks.flexgen import GenerationConfig, Memory, PromptConfig
 
     _check_output(call.output)
+    memory_bytes = size(call.memory)
     found = read_prompts(call.prompts, call.column)
     rows = [{"source": call.prompts.name, "prompt_id": p.number, "prompt": p.text} for p in found]
     config = FlexGenConfig(
@@ -78,7 +80,7 @@ def generate(call: Call) -> None:
             compress_cache=call.compress,
             truncate="left" if call.truncate else "error",
         ),
-        memory_bytes=size(call.memory),
+        memory_bytes=memory_bytes,
         disk=str(call.disk.absolute()) if call.disk else "",
     )
     memory = Memory(bytes=config.memory_bytes, disk=config.disk)
@@ -100,6 +102,7 @@ def _plans(
 ) -> Iterator[tuple[Any, Any]]:
     from models.lm.pulling import pull
     from models.lm.store import ModelStore
+
     from tasks.flexgen import Opened, plans
     from tasks.progress import progress_bar
     from tasks.settings import models_dir

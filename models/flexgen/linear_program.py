@@ -171,8 +171,8 @@ class _Program:
     def _need(self, tier: str, usable: float) -> str:
         needed, given = usable / (1 - self.caps.margin), float(self.caps.limits[tier])
         return (
-            f"{_SAID.get(tier, f'the {tier} tier')} has {given / GB:.4g} GB and would need "
-            f"{needed / GB:.4g} GB ({self.caps.margin:.0%} of it kept free)"
+            f"{_SAID.get(tier, f'the {tier} tier')} has {_said(given)} and would need "
+            f"{_said(needed)} ({self.caps.margin:.0%} of it kept free)"
         )
 
     def _least(self, tiers: Sequence[str]) -> dict[str, float] | None:
@@ -209,3 +209,7 @@ class _Program:
         if result.status not in (_OPTIMAL, _INFEASIBLE):
             raise RuntimeError(f"the linear program was not solved: {result.message}")
         return result if result.status == _OPTIMAL else None
+
+
+def _said(size: float) -> str:
+    return f"{size / GB:.4g} GB" if size >= GB else f"{1e3 * size / GB:.4g} MB"

@@ -18,8 +18,6 @@ from models.flexgen.tiers import MemoryBudgetError
 from models.flexgen.weights import WeightFolder
 from models.progress import Progress, silent
 
-_ROUNDING = 1 << 20  # bytes a tier may take above its prediction
-
 
 @dataclass(frozen=True)
 class Place:
@@ -89,8 +87,9 @@ def run(
 
 
 def budgets_of(chosen: Plan, place: Place) -> Budgets:
-    """The memory cap, split as the plan needs it: the host what it is predicted to hold."""
-    host = min(place.memory_bytes, int(chosen.memory["host"]) + _ROUNDING)
+    """The memory cap, split as the plan needs it; what it leaves free is shared equally."""
+    device, host = (int(chosen.memory[tier]) for tier in ("device", "host"))
+    host += max(0, place.memory_bytes - device - host) // 2
     return Budgets(
         device_bytes=place.memory_bytes - host,
         host_bytes=host,
