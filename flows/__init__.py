@@ -8,5 +8,6 @@ FLOWS = {
     "evaporate": "documents -> extraction functions -> tables",
     "tart": "synthetic logistic tasks -> reasoning module -> few-shot scores",
     "spacetime": "time series -> companion state-space forecasts -> scores",
+    "flexgen": "prompts -> plan of the memory -> completions, block by block",
     "helm": "the latest scores of all systems -> cells -> mean win rates",
 }

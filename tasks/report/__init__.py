@@ -15,11 +15,12 @@ from data.lake.catalog import Catalog
 from tasks.report.comparison import COMPARISON
 from tasks.report.forecasting import FORECASTING
 from tasks.report.house import LAST_RUN, LINEAGE, QUALITY, catalogue
+from tasks.report.offloading import OFFLOADING
 from tasks.report.page import Html, Verdict, code, counted, element, join, note, verdicts
 from tasks.report.reading import Rendered, render
 from tasks.report.scores import EXTRACTION, FEW_SHOT
 
-_SECTIONS = (LAST_RUN, EXTRACTION, FEW_SHOT, FORECASTING, COMPARISON, LINEAGE, QUALITY)
+_SECTIONS = (LAST_RUN, EXTRACTION, FEW_SHOT, FORECASTING, OFFLOADING, COMPARISON, LINEAGE, QUALITY)
 _STYLE = Path(__file__).with_name("report.css")
 # Whatever a table holds, the page can load nothing and run nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

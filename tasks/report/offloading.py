@@ -1,4 +1,4 @@
-"""Section on offloading: throughput and bytes by tier, and the prediction beside the measurement."""
+"""Section on offloading: throughput and bytes by tier, predictions beside measurements."""
 
 from __future__ import annotations
 

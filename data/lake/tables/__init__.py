@@ -1,11 +1,11 @@
 """Every table of the lake, one module a system; CONTRACTS is the whole catalogue by name."""
 
 from data.lake.contract import Contract
-from data.lake.tables import evaporate, helm, house, spacetime, tart
+from data.lake.tables import evaporate, flexgen, helm, house, spacetime, tart
 
 CONTRACTS: dict[str, type[Contract]] = {
     value.table: value
-    for module in (house, evaporate, tart, spacetime, helm)
+    for module in (house, flexgen, evaporate, tart, spacetime, helm)
     for value in vars(module).values()
     if isinstance(value, type) and issubclass(value, Contract) and value is not Contract
 }
