@@ -37,7 +37,7 @@ class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
     requests: int = Field(default=64, ge=1, description="prompts of the job")
     prompt: int = Field(default=32, ge=1, description="length of a prompt [tokens]")
     tokens: int = Field(default=8, ge=1, description="new tokens a prompt; the paper's 32")
-    batches: tuple[int, ...] = Field((8, 16, 32, 64), description="batch sizes accelerate tries")
+    batches: tuple[int, ...] = Field((4, 8, 16, 32, 64), description="batch sizes accelerate tries")
     threads: int = Field(default=2, ge=1, description="processor threads")
     runs: int = Field(default=1, ge=1, description="runs of each contestant, taken in turn")
     timeout: float = Field(default=900.0, gt=0, description="longest run [s]")
@@ -131,17 +131,20 @@ def best_accelerate(config: BenchmarkConfig, folder: Path, scratch: Path) -> tup
     """Accelerate at the batch size that suits it best within the cap. Raises if none fits."""
     entry = _entry(config, folder, scratch).model_copy(update={"who": "accelerate"})
     best: tuple[Result, int] | None = None
+    why = "no batch size to try"
     for batch in (b for b in config.batches if b <= config.requests):
         try:
             found = _median(entry.model_copy(update={"batch": batch}), config)
-        except MemoryError:
+        except MemoryError as error:
+            why = str(error)
             break
         if found.peak_bytes > config.cap_bytes:
+            why = f"it took {found.peak_bytes:,} bytes"
             break
         if best is None or found.tokens_per_s > best[0].tokens_per_s:
             best = found, batch
     if best is None:
-        raise MemoryError("accelerate does not fit at any batch size")
+        raise MemoryError(f"accelerate does not fit at any batch size ({why})")
     return best
 
 
