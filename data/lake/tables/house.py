@@ -43,7 +43,10 @@ class Lineage(
 
 
 class Quality(
-    Contract, table="quality", unique=("run_id", "table_name", "check"), partition=("run_id",)
+    Contract,
+    table="quality",
+    unique=("run_id", "table_name", "snapshot", "check"),
+    partition=("run_id",),
 ):
     """Checks of every table a run used, as SQL over the published rows."""
 
