@@ -9,5 +9,6 @@ FLOWS = {
     "tart": "synthetic logistic tasks -> reasoning module -> few-shot scores",
     "spacetime": "time series -> companion state-space forecasts -> scores",
     "t1": "simulated flows -> operators on one transform, beside FNO -> scores",
-    "helm": "the latest scores of all systems -> cells -> mean win rates",
+    "flexgen": "prompts -> plan of the memory -> completions, block by block",
+    "helm": "models evaluated, or anybody's results aggregated -> cells -> win rates",
 }

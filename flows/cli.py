@@ -262,6 +262,36 @@ def status() -> None:
     printing.status()
 
 
+@app.command()
+def generate(
+    *,
+    prompts: Annotated[Path, typer.Option(help="Text (a prompt a line), .jsonl, .csv, .parquet.")],
+    model: Annotated[str, typer.Option(help="Name, folder or file: headwater models list.")] = (
+        "smollm2-135m-instruct"
+    ),
+    memory: Annotated[str, typer.Option(help="Most memory of the engine, as in 1GiB.")] = "1GiB",
+    disk: Annotated[Path | None, typer.Option(help="Folder for what does not fit.")] = None,
+    compress: Annotated[bool, typer.Option("--compress", help="Weights and cache in 4 bits.")] = (
+        False
+    ),
+    max_tokens: Annotated[int, typer.Option(min=1, help="Most new tokens a prompt.")] = 64,
+    output: Annotated[Path | None, typer.Option(help=".jsonl, .csv or .parquet; else out.")] = None,
+    column: Annotated[str | None, typer.Option(help="Column that holds the prompts.")] = None,
+    truncate: Annotated[
+        bool, typer.Option("--truncate", help="Keep the end of prompts that are too long.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take.")] = False,
+) -> None:
+    """Complete the prompts of a file with a model larger than the memory."""
+    from flows import generating
+
+    generating.generate(
+        generating.Call(
+            prompts, model, memory, disk, compress, max_tokens, output, column, truncate, dry_run
+        )
+    )
+
+
 models = typer.Typer(no_args_is_help=True, help="List, get and show language models.")
 app.add_typer(models, name="models")
 

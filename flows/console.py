@@ -44,7 +44,7 @@ def run(
         out.print(f"running {flow} ({profile}); watch it at {url}")
         os.environ["HEADWATER_ASKED_AT"] = str(asked_at)
         try:
-            run_id, table = _call(chosen, config)
+            run_id, table = call(chosen, config)
         finally:
             server.send_logs()
         report = home() / "report.html"
@@ -90,7 +90,7 @@ def up(port: int) -> None:
     out.print("stop with:  headwater down", highlight=False)
 
 
-def _call(chosen: Any, config: Any) -> tuple[str, str]:
+def call(chosen: Any, config: Any) -> tuple[str, str]:
     """Runs the flow: the id of its run and the table it ends in.
 
     Input errors keep their class, others end with code 1.

@@ -3,15 +3,18 @@
 evaporate  ->  extraction_scores -+
 tart       ->  tart_scores       -+-> helm_cells -> helm_win_rates
 spacetime  ->  forecast_scores   -+
+flexgen    ->  generations, offload_runs
 """
 
 from pydantic import BaseModel
 
 from data.lake import TableRef
 from flows import evaporate as evaporate_flow
+from flows import flexgen as flexgen_flow
 from flows import spacetime as spacetime_flow
 from flows import tart as tart_flow
 from flows.evaporate import EvaporateConfig, evaporate
+from flows.flexgen import FlexGenConfig, flexgen
 from flows.helm import aggregate
 from flows.spacetime import SpaceTimeConfig, spacetime
 from flows.tart import TartConfig, tart
@@ -24,6 +27,7 @@ class LabConfig(BaseModel, frozen=True, extra="forbid"):
     evaporate: EvaporateConfig = EvaporateConfig()
     tart: TartConfig = TartConfig()
     spacetime: SpaceTimeConfig = SpaceTimeConfig()
+    flexgen: FlexGenConfig = FlexGenConfig()
 
 
 PROFILES = {
@@ -31,6 +35,7 @@ PROFILES = {
         evaporate=evaporate_flow.PROFILES[name],
         tart=tart_flow.PROFILES[name],
         spacetime=spacetime_flow.PROFILES[name],
+        flexgen=flexgen_flow.PROFILES[name],
     )
     for name in ("quick", "standard", "paper")
 }
@@ -42,4 +47,5 @@ def lab(config: LabConfig = PROFILES["quick"]) -> TableRef:
     extraction = evaporate(config.evaporate)
     few_shot = tart(config.tart)
     forecasting = spacetime(config.spacetime)
+    flexgen(config.flexgen)
     return aggregate(extraction, few_shot, forecasting)

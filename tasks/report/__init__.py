@@ -16,6 +16,7 @@ from tasks.report.comparison import COMPARISON
 from tasks.report.forecasting import FORECASTING
 from tasks.report.house import LAST_RUN, LINEAGE, QUALITY, catalogue
 from tasks.report.leaderboard import LEADERBOARD
+from tasks.report.offloading import OFFLOADING
 from tasks.report.operators import OPERATORS
 from tasks.report.page import Html, Verdict, code, counted, element, join, note, verdicts
 from tasks.report.reading import Rendered, render
@@ -29,6 +30,7 @@ _SECTIONS = (
     FEW_SHOT,
     FORECASTING,
     OPERATORS,
+    OFFLOADING,
     COMPARISON,
     LEADERBOARD,
     LINEAGE,

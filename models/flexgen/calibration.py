@@ -1,0 +1,264 @@
+"""What each kind of work costs on this machine, fitted to a few short runs of the engine itself.
+
+The authors found that primitive benchmarks alone predict badly, and fit their constants to real
+runs; so do we. The runs use the first layers of the very model, under policies that exercise one
+kind of work after the other. The prices are those that predict all of them best: least squares on
+the logarithms of time, drawn weakly towards ordinary prices where the runs say little.
+
+A calibration is kept as JSON, by machine, software, shape and number format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+from scipy.optimize import least_squares
+
+from models.flexgen.config import Budgets, Policy
+from models.flexgen.engine import Engine
+from models.flexgen.machine_cost import Prices
+from models.flexgen.planner import Job, predict
+from models.flexgen.weights import WeightFolder
+from models.progress import Progress, silent
+
+FORMAT = 1
+SECONDS = 12.0  # what the runs together may take, the last one apart
+_LAYERS = 2
+_PROMPT, _TOKENS = 32, 5
+_PRIOR = 4.0  # standard deviation of a price about the ordinary one, in natural logarithms
+_NOISE = 0.05  # of a measured time, likewise
+_ROOM = 1 << 40
+_FEWEST_RUNS, _MOST_ROUNDS = 4, 5
+
+ORDINARY = Prices(
+    read=1e-9,
+    write=1e-9,
+    copy=3e-10,
+    dequantize=1e-9,
+    product=2e-11,
+    weight=2e-10,
+    attention=5e-10,
+    pairs=5e-11,
+    logits=2e-9,
+    overlap=0.7,
+)
+"""Prices of a small machine, where nothing better is known."""
+
+# Policies over and above the asked one: shares, batch size, number of batches.
+_RUNS: tuple[dict[str, int | bool], ...] = (
+    {"wg": 0, "wd": 100, "gbs": 8, "nb": 2, "overlap": False},
+    {"wg": 0, "wd": 100, "gbs": 8, "nb": 2},
+    {"gbs": 32},
+    {"gbs": 2, "nb": 6},
+    {"wg": 0, "wd": 100, "gbs": 32, "nb": 1},
+    {"wg": 0, "wc": 100, "gbs": 8},
+    {"cg": 0, "cc": 100, "gbs": 16, "nb": 2},
+    {"cg": 0, "cd": 100, "gbs": 16, "nb": 2},
+)
+
+
+class Calibration(BaseModel, frozen=True, extra="forbid"):
+    """Prices of one machine and shape, and how well they explain the runs they come from."""
+
+    format: int = FORMAT
+    machine: dict[str, str] = Field(description="what the prices belong to")
+    prices: dict[str, float] = Field(description="seconds a unit of work, and the overlap")
+    samples: int = Field(description="timings they were fitted to", ge=1)
+    error: float = Field(description="median |predicted / measured - 1| of those", ge=0)
+    seconds: float = Field(description="how long calibrating took [s]", ge=0)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measured phase: how much of each kind of work it did and how long it took."""
+
+    work: Mapping[str, float]  # amounts by kind
+    overlap: bool
+    seconds: float
+
+
+def calibrated(
+    weights: WeightFolder, policy: Policy, scratch: Path, cache: Path, progress: Progress = silent
+) -> Prices:
+    """Prices for a model under policies like `policy`, measured now or found in folder `cache`."""
+    machine = identity(weights, policy)
+    key = hashlib.sha256(json.dumps(machine, sort_keys=True).encode()).hexdigest()[:16]
+    path = cache / f"calibration-{key}.json"
+    try:
+        known = Calibration.model_validate_json(path.read_text("utf-8"))
+        if known.machine == machine and known.format == FORMAT:
+            return Prices(**known.prices)
+    except (OSError, ValueError, TypeError):
+        pass  # none yet, or of another version: measured anew
+    found = calibrate(weights, policy, scratch, progress)
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(found.model_dump_json(indent=1), "utf-8")
+    temporary.replace(path)
+    return Prices(**found.prices)
+
+
+def calibrate(
+    weights: WeightFolder, policy: Policy, scratch: Path, progress: Progress = silent
+) -> Calibration:
+    """Runs and fits; see the module's docstring."""
+    started = time.perf_counter()
+    samples = measure(weights, policy, scratch, SECONDS, progress)
+    prices = fit(samples)
+    errors = [abs(_seconds(sample, prices) / sample.seconds - 1) for sample in samples]
+    return Calibration(
+        machine=identity(weights, policy),
+        prices=vars(prices),
+        samples=len(samples),
+        error=statistics.median(errors),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def identity(weights: WeightFolder, policy: Policy) -> dict[str, str]:
+    """What a calibration belongs to."""
+    shape = weights.shape
+    return {
+        "host": platform.node(),
+        "processor": _processor(),
+        "threads": str(torch.get_num_threads()),
+        "torch": torch.__version__,
+        "shape": f"{shape.architecture} {shape.width} {shape.ffn} {shape.heads} {shape.kv_heads}",
+        "types": f"{shape.weight_type} {policy.compute}",
+        "compression": f"weights {policy.compress_weights} cache {policy.compress_cache}",
+    }
+
+
+def measure(
+    weights: WeightFolder,
+    policy: Policy,
+    scratch: Path,
+    seconds: float,
+    progress: Progress = silent,
+) -> list[Sample]:
+    """Times short runs of the model's first layers, in turn, until time is up."""
+    deadline = time.perf_counter() + seconds
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="calibration-") as folder:
+        small = WeightFolder(first_layers(weights.folder, Path(folder) / "model", _LAYERS))
+        policies = [policy.model_copy(update={"nb": 1, **run}) for run in _RUNS]
+        times: list[list[tuple[float, float]]] = [[] for _ in policies]
+        _timed(small, policies[0], Path(folder))  # libraries load, threads start
+        runs = list(enumerate(policies)) * _MOST_ROUNDS
+        for done, (i, tried) in enumerate(runs):
+            if done >= _FEWEST_RUNS and time.perf_counter() > deadline:
+                break
+            times[i].append(_timed(small, tried, Path(folder)))
+            progress(done + 1, len(runs))
+        progress(len(runs), len(runs))
+        return [
+            sample
+            for tried, found in zip(policies, times, strict=True)
+            if found
+            for sample in _samples(small, tried, found)
+        ]
+
+
+def first_layers(folder: Path, into: Path, layers: int) -> Path:
+    """The model cut to its first layers: another config.json beside links to the same weights."""
+    into.mkdir(parents=True)
+    for path in folder.iterdir():
+        if path.name != "config.json":
+            (into / path.name).symlink_to(path.resolve())
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    for name in ("num_hidden_layers", "n_layer"):
+        if name in config:
+            config[name] = min(layers, config[name])
+    (into / "config.json").write_text(json.dumps(config), "utf-8")
+    return into
+
+
+def _job(policy: Policy) -> Job:
+    return Job((_PROMPT,) * policy.bls, _TOKENS)
+
+
+def _timed(weights: WeightFolder, policy: Policy, scratch: Path) -> tuple[float, float]:
+    job = _job(policy)
+    # Any ids do: what is computed does not depend on them.
+    prompts = [[5 + (i * 7 + j) % 89 for j in range(_PROMPT)] for i in range(policy.bls)]
+    with Engine(weights, policy, Budgets(_ROOM, _ROOM, scratch)) as engine:
+        run = engine.generate(prompts, job.tokens)
+    return run.prefill_seconds, run.decode_seconds
+
+
+def _samples(
+    weights: WeightFolder, policy: Policy, times: Sequence[tuple[float, float]]
+) -> Iterator[Sample]:
+    """One for prefill and one for decoding.
+
+    The fastest of several runs: what other processes took from the rest is no price of ours.
+    """
+    for i, phase in enumerate(("prefill", "decode")):
+        seconds = min(pair[i] for pair in times)
+        yield Sample(amounts(weights, _job(policy), policy)[phase], policy.overlap, seconds)
+
+
+def amounts(weights: WeightFolder, job: Job, policy: Policy) -> dict[str, dict[str, float]]:
+    """How much of each kind of work the phases of a job of one block do."""
+    unit = Prices(**dict.fromkeys(Prices.kinds(), 1.0), overlap=0.0)
+    parts = predict(weights, job, policy, unit).parts
+    found: dict[str, dict[str, float]] = {}
+    for name, amount in parts.items():
+        phase, kind = name.split(", ")
+        found.setdefault(phase, {})[kind] = amount
+    return found
+
+
+def fit(samples: Sequence[Sample], prior: Prices = ORDINARY) -> Prices:
+    """Prices that explain the samples best, by least squares on logarithms of time."""
+    kinds = Prices.kinds()
+    work = np.array([[sample.work[kind] for kind in kinds] for sample in samples])
+    on_disk = np.array([kind in Prices.DISK for kind in kinds])
+    overlaps = np.array([sample.overlap for sample in samples])
+    measured = np.log([sample.seconds for sample in samples])
+    start = np.array([*(np.log(getattr(prior, kind)) for kind in kinds), _logit(prior.overlap)])
+
+    def residuals(theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        parts = work * np.exp(theta[:-1])
+        disk, cpu = parts[:, on_disk].sum(axis=1), parts[:, ~on_disk].sum(axis=1)
+        hidden = overlaps / (1 + np.exp(-theta[-1]))
+        times = np.maximum(disk, cpu) + (1 - hidden) * np.minimum(disk, cpu)
+        return np.concatenate([(np.log(times) - measured) / _NOISE, (theta - start) / _PRIOR])
+
+    # Other work on the machine slows some runs down: they are not to bend the rest.
+    found = least_squares(residuals, start, loss="soft_l1").x
+    prices = dict(zip(kinds, np.exp(found[:-1]).tolist(), strict=True))
+    return Prices(**prices, overlap=float(1 / (1 + np.exp(-found[-1]))))
+
+
+def _seconds(sample: Sample, prices: Prices) -> float:
+    parts = {kind: sample.work[kind] * getattr(prices, kind) for kind in Prices.kinds()}
+    disk = sum(parts[kind] for kind in Prices.DISK)
+    cpu = sum(parts.values()) - disk
+    return max(disk, cpu) + (1 - prices.overlap * sample.overlap) * min(disk, cpu)
+
+
+def _logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        return names[0] if names else platform.processor()
+    except OSError:
+        return platform.processor()
