@@ -6,16 +6,15 @@ import torch
 
 pytest.importorskip("models.lm.text", reason="needs the tokenizing part of models/lm")
 
-from models.lm.config import ModelConfig
-from models.lm.pulling import pull
-from models.lm.store import ModelStore
-from models.lm.transformers import TransformersModel
-
 from models.flexgen.config import Budgets, Policy
 from models.flexgen.engine import Engine
 from models.flexgen.language_model import open_offloaded
 from models.flexgen.weights import WeightFolder
+from models.lm.config import ModelConfig
 from models.lm.interface import Sampling
+from models.lm.pulling import pull
+from models.lm.store import ModelStore
+from models.lm.transformers import TransformersModel
 
 THIRDS = {"wg": 30, "wc": 30, "wd": 40, "cg": 30, "cc": 30, "cd": 40, "hg": 30, "hc": 30, "hd": 40}
 PROMPTS = ["The cat", "A much longer prompt, of which more is known", "", "Numbers: 1 2 3"] * 2
