@@ -185,11 +185,11 @@ def latest(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[C
 
     Without a contract in the catalogue the records say whether there are partitions.
     """
-    partition = {*contract.partition} if contract else {name for c in commits for name in c.partition}
+    partition = set(contract.partition) if contract else {n for c in commits for n in c.partition}
     if not partition:
         return list(commits[-1:])
     # Snapshots from before the table had partitions would show the same rows a second time.
-    whole = [c for c in commits if {*c.partition} >= partition]
+    whole = [c for c in commits if set(c.partition) >= partition]
     return list({tuple(c.partition.items()): c for c in whole}.values())
 
 

@@ -10,7 +10,8 @@ from tasks.quality import _checks, check_table
 def test_good_rows_pass_every_check(lake_url):
     contract = CONTRACTS["helm_win_rates"]
     row = {"suite": "s", "group": "g", "table_name": "t", "row": "r"}
-    full = [row | {"mean_win_rate": 0.5, "low": 0.1, "high": 0.9, "n_columns": 2}]
+    scores = {"mean_win_rate": 0.5, "low": 0.1, "high": 0.9, "n_columns": 2, "mean_score": 0.7}
+    full = [row | scores | {"row_position": 0}]
     ref = Lake(lake_url).publish(contract, pa.Table.from_pylist(full), recipe="f" * 64, fields={})
     checks = check_table(ref, "run")
     assert all(check["holds"] for check in checks)
