@@ -60,10 +60,9 @@ def generate(call: Call) -> None:
     All that can be wrong with the call is found before anything is published: CallError or
     ValueError, one line.
     """
-    from models.lm.config import ModelConfig
-
     from data.datasets.prompts import read_prompts
     from flows.flexgen import FlexGenConfig
+    from models.lm.config import ModelConfig
     from models.lm.interface import Sampling
     from tasks.flexgen import GenerationConfig, Memory, PromptConfig
 
@@ -102,7 +101,6 @@ def _plans(
 ) -> Iterator[tuple[Any, Any]]:
     from models.lm.pulling import pull
     from models.lm.store import ModelStore
-
     from tasks.flexgen import Opened, plans
     from tasks.progress import progress_bar
     from tasks.settings import models_dir

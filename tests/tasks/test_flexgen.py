@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from models.lm.config import ModelConfig
 
 from data.lake import Lake
 from data.lake.catalog import Catalog
 from data.lake.tables.flexgen import Generations, OffloadRuns, Prompts
 from models.flexgen import calibration
+from models.lm.config import ModelConfig
 from models.lm.interface import Sampling
 from tasks import flexgen as steps
 from tasks import lm, settings
