@@ -194,8 +194,9 @@ def block_of(
 
 
 def job_name(prompts: TableRef, model: TableRef, config: GenerationConfig) -> str:
-    """Hash of what is asked: the job's name in the tables."""
-    asked = [prompts.sha256, model.read(["weights_sha256"]).to_pylist(), config.model_dump()]
+    """Hash of what is asked, not of the files it is kept in: the job's name in the tables."""
+    weights = model.read(["weights_sha256"]).to_pylist()
+    asked = [prompts.read().to_pylist(), weights, config.model_dump()]
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

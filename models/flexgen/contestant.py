@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import threading
 import time
@@ -165,13 +164,21 @@ def _read_bytes() -> int:
 
 
 @contextmanager
-def _watched(peak: list[int]) -> Iterator[None]:
-    """Notes the most anonymous memory in use; pages of files are the system's to take back."""
+def _watched(peak: list[int], cap: int) -> Iterator[None]:
+    """Notes the most anonymous memory in use, and ends the process when it is more than `cap`.
+
+    Pages of files are the system's to take back and do not count. The limits of the kernel
+    (RLIMIT_DATA) would: they take a private map of a weights file, as accelerate makes it, for
+    memory in use.
+    """
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(0.01):
+        while not ended.wait(_WATCH_SECONDS):
             peak[0] = max(peak[0], _status("RssAnon"))
+            if peak[0] > cap:
+                _tell({"error": f"MemoryError: it takes {peak[0]:,} of {cap:,} bytes"})
+                os._exit(3)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -181,6 +188,11 @@ def _watched(peak: list[int]) -> Iterator[None]:
         peak[0] = max(peak[0], _status("RssAnon"))
         ended.set()
         thread.join()
+
+
+def _tell(result: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(result) + "\n")
+    sys.stdout.flush()
 
 
 def main(argument: str) -> Result:
@@ -195,10 +207,8 @@ def main(argument: str) -> Result:
     room = entry.cap_bytes - base
     if room <= 0:
         raise ValueError(f"the interpreter alone takes {base:,} of {entry.cap_bytes:,} bytes")
-    limit = _status("VmData") + room + _SLACK
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     peak = [base]
-    with _watched(peak):
+    with _watched(peak, entry.cap_bytes):
         # The engine leaves a little for what lies outside of its accounts.
         found = (
             run_accelerate(entry)
@@ -209,11 +219,11 @@ def main(argument: str) -> Result:
 
 
 _SPARE = 96 << 20  # bytes: Python objects, tokenised prompts, allocator
-_SLACK = 256 << 20  # bytes of address space, not of memory: stacks and arenas of threads
+_WATCH_SECONDS = 0.005
 
 if __name__ == "__main__":
     try:
         told = main(sys.argv[1]).model_dump(mode="json")
     except (MemoryError, ValueError, RuntimeError) as error:
         told = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
-    sys.stdout.write(json.dumps(told) + "\n")
+    _tell(told)
