@@ -26,12 +26,14 @@ SECTIONS = {
     "few-shot-classification": "tart_scores",
     "forecasting": "forecast_scores",
     "operators": "operator_scores",
+    "offloading": "offload_runs",
     "comparison": "helm_win_rates",
+    "leaderboard": "helm_coverage",
     "lineage": "lineage",
     "quality": "quality",
     "tables": None,
 }
-_VOID = {"meta", "br", "link", "img", "hr"}
+_VOID = {"meta", "br", "link", "img", "hr", "input"}
 
 
 class Page(HTMLParser):
@@ -222,20 +224,46 @@ def field_rows() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def win_rows() -> list[dict[str, Any]]:
+def win_rows(suite: str = "headwater") -> list[dict[str, Any]]:
     rates = {"tart": (0.5, 0.2, 0.8), "bayes": (1.0, 1.0, 1.0), HOSTILE: (None, None, None)}
     return [
-        {"suite": "headwater", "group": HOSTILE, "table_name": "accuracy", "row": row,
-         "mean_win_rate": rate, "low": low, "high": high, "n_columns": 3}
-        for row, (rate, low, high) in rates.items()
+        {"suite": suite, "group": HOSTILE, "table_name": family, "row": row,
+         "mean_win_rate": rate, "low": low, "high": high, "n_columns": 3, "mean_score": rate,
+         "row_position": position}
+        for family in ("accuracy", "calibration")
+        for position, (row, (rate, low, high)) in enumerate(rates.items())
+    ]  # fmt: skip
+
+
+def coverage_rows() -> list[dict[str, Any]]:
+    return [
+        {"suite": HOSTILE, "model": model, "family": family, "cells": 4, "measured": 3,
+         "share": 0.75}
+        for model in ("tart", HOSTILE) for family in ("accuracy", "calibration")
+    ]  # fmt: skip
+
+
+def offload_rows() -> list[dict[str, Any]]:
+    return [
+        {"job": "j", "block": 0, "model": HOSTILE, "policy": policy, "tier": tier,
+         "cap_bytes": 10, "cost_model": "c", "predicted_tokens_per_s": 2.2, "tokens_per_s": 2.0,
+         "prefill_seconds": 1.0, "decode_seconds": 3.0, "requests": 2, "new_tokens": 8,
+         "bytes_read": 9, "bytes_written": 1, "weights_read": 8, "cache_read": 1, "peak_bytes": 7,
+         "predicted_peak_bytes": 7, "weights_asked": 50.0, "weights_achieved": 49.0,
+         "shadow_price": 0.0, "padding_efficiency": 0.5, "backoffs": 0}
+        for policy in ("w 100/0/0", HOSTILE) for tier in ("device", "host", "disk")
     ]  # fmt: skip
 
 
 def cell_rows() -> list[dict[str, Any]]:
     return [
         {"suite": "headwater", "group": HOSTILE, "table_name": "accuracy", "table_title": HOSTILE,
-         "row": row, "column": HOSTILE, "lower_is_better": True, "value": value, "trials": 1}
-        for row, value in {"tart": 0.00001234, "bayes": 0.5, HOSTILE: None}.items()
+         "row": row, "column": HOSTILE, "lower_is_better": True, "value": value, "trials": 1,
+         "runs": [], "row_position": position, "column_position": 0, "run_group": HOSTILE,
+         "metric": "m", "strategies": ["win_rate"]}
+        for position, (row, value) in enumerate(
+            {"tart": 0.00001234, "bayes": 0.5, HOSTILE: None}.items()
+        )
     ]  # fmt: skip
 
 
@@ -260,7 +288,10 @@ def filled(lake: Lake) -> Lake:
     publish(lake, "operators", operator_rows())
     publish(lake, "operator_spectra", spectrum_rows())
     publish(lake, "operator_fields", field_rows())
+    publish(lake, "offload_runs", offload_rows())
     publish(lake, "helm_win_rates", win_rows())
+    publish(lake, "helm_win_rates", win_rows(HOSTILE))
+    publish(lake, "helm_coverage", coverage_rows())
     publish(lake, "helm_cells", cell_rows())
     edges = [
         (training.table, training.snapshot, None, None),
@@ -312,7 +343,7 @@ def test_empty_lake_says_what_fills_each_section(tmp_path: Path) -> None:
     assert_self_contained(text)
     page = Page(text)
     assert set(SECTIONS) <= set(page.values("id"))
-    for command in ("lab", "evaporate", "tart", "spacetime", "t1"):
+    for command in ("lab", "evaporate", "tart", "spacetime", "t1", "flexgen", "helm"):
         assert f"headwater run {command}" in page.text
     assert "Nothing has been set aside" in page.text
 
@@ -331,12 +362,14 @@ def test_every_section_shows_its_rows(full: tuple[Lake, str]) -> None:
         "2.00e-05 against 1.00e-05",
         "T1 beats every other model and baseline, the best of them fno (relative L2 0.0200",
         "t1, error 0.100",
+        "predicted throughput lies within 30% of the measured one for 2 of 2 policies",
+        "12 of 16 cells measured",
         "1 check of 2 failed",
         "1 input set aside",
         "snapshot is gone",
     ):
         assert told in page.text, told
-    assert full[1].count('<svg class="plot"') == 2 + 2 + 4 + 2
+    assert full[1].count('<svg class="plot"') == 2 + 2 + 4 + 2 + 1
 
 
 def test_hostile_values_stay_text(full: tuple[Lake, str]) -> None:
@@ -374,6 +407,8 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
             "forecast_scores": forecast_score_rows,
             "helm_win_rates": win_rows,
             "operator_scores": operator_score_rows,
+            "offload_runs": offload_rows,
+            "helm_coverage": coverage_rows,
             "lineage": lambda: [{"run_id": "run-0001", "table_name": "t", "snapshot": "s",
                                  "input_table": None, "input_snapshot": None}],
             "quality": lambda: [quality_row("has rows", 0)],
@@ -382,7 +417,8 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
     for path in lake.paths(lake.commits(name)[0]):
         Path(path).write_bytes(b"PAR1 no table at all PAR1")
     text = report_of(lake, tmp_path)
-    assert text.count('class="damaged"') == 1
+    shown_by = 2 if name == "helm_win_rates" else 1  # comparison and leaderboard both read it
+    assert text.count('class="damaged"') == shown_by
     inside = text.split(f'<section id="{section}">')[1].split("</section>")[0]
     assert f"table {name}: " in inside
     assert Page(text).text.count("0.900") > 0 or name == "extraction_scores"
