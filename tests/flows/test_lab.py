@@ -69,12 +69,14 @@ def lab(tmp_path_factory, prefect_server):
         )
         for _ in range(4)
     ]
-    runs = [start("run", "lab", "--json", *SMALL, HEADWATER_LAKE=lake) for _ in range(2)]
-    ended = [(run.communicate(timeout=400), run.returncode) for run in runs]
-    reading = [reader.poll() for reader in readers]
-    for reader in readers:
-        os.killpg(reader.pid, signal.SIGKILL)
-        reader.wait()
+    try:
+        runs = [start("run", "lab", "--json", *SMALL, HEADWATER_LAKE=lake) for _ in range(2)]
+        ended = [(run.communicate(timeout=600), run.returncode) for run in runs]
+        reading = [reader.poll() for reader in readers]
+    finally:
+        for reader in readers:
+            os.killpg(reader.pid, signal.SIGKILL)
+            reader.wait()
     assert [code for _, code in ended] == [0, 0], ended
     assert reading == [None] * 4, "a reader failed meanwhile"
     return lake, [json.loads(out) for (out, _), _ in ended]
