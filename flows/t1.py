@@ -99,17 +99,17 @@ _FILES = (
     ProblemConfig(
         source=FilesConfig(pde="darcy", folder=""),
         resolution=16, train=900, validation=100, test=50, finer=32, finer_test=50, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=8.0), seeds=(0, 1, 2),
+        models=_SMALL, fit=TrainConfig(seconds=30.0), seeds=(0, 1, 2),
     ),
     ProblemConfig(
         source=FilesConfig(pde="burgers", folder=""),
         resolution=16, train=700, validation=100, test=400, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=8.0), seeds=(0, 1, 2),
+        models=_SMALL, fit=TrainConfig(seconds=30.0), seeds=(0, 1, 2),
     ),
     ProblemConfig(
         source=FilesConfig(pde="burgers_rollout", folder=""),
         resolution=16, train=700, validation=100, test=400, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=8.0), seeds=(0, 1, 2),
+        models=_SMALL, fit=TrainConfig(seconds=30.0), seeds=(0, 1, 2),
     ),
 )  # fmt: skip
 _VARIANTS = (
@@ -126,9 +126,9 @@ PROFILES = {
         problems=(
             ProblemConfig(
                 finer=128,
-                finer_test=8,
+                finer_test=16,
                 models=_PEERS,
-                fit=TrainConfig(seconds=30.0, learning_rate=5e-3, shifts=8),
+                fit=TrainConfig(seconds=120.0, learning_rate=5e-3, shifts=8),
                 seeds=(0, 1, 2),
             ),
             ProblemConfig(

@@ -29,6 +29,8 @@ from pydantic import BaseModel
 from data.lake import TableRef
 
 _SCIENCE = ("models", "data")
+# Python 3.11 cannot build two syntax trees at once: steps submitted together would (gh-106905).
+_PARSING = threading.Lock()
 _STORAGE = "data.lake"  # how rows are kept does not change what they say
 # Python 3.11 may take two threads that build syntax trees at once for one that lost count.
 _parsing = threading.Lock()
@@ -73,7 +75,9 @@ def recipe(
             inputs.extend(value)
         else:
             fields.update(_flat(name, _plain(name, value)))
-    fields |= {f"code:{name}": digest for name, digest in code_fingerprint(function).items()}
+    with _PARSING:
+        code = code_fingerprint(function)
+    fields |= {f"code:{name}": digest for name, digest in code.items()}
     return Recipe(fields, tuple(inputs))
 
 

@@ -14,7 +14,7 @@ Deviations
   are linear, the numbers are the same, and the cost hardly depends on the grid.
 - Every coefficient read or predicted is standardised by its mean and deviation over the train
   samples; without it the coefficients differ by orders of magnitude and training stays at the mean
-  field. FNO and U-Net get the same, pixel by pixel.
+  field. FNO and U-Net get one mean and deviation a channel, with which they generalise better.
 - Layers preserve the variance of the kept coefficients (deviation 1/sqrt(c_in)), not that of the
   whole field (sqrt(N / (M c_in))): with residual layers the latter grows by N/M a layer, and the
   sine of the head then sees noise. `SpectralLayer(points=...)` gives the latter.

@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from models.t1 import modes
 from models.t1.config import ModelConfig
 from models.t1.fno import FNO
 from models.t1.modes import Array, Kept
-from models.t1.network import T1, T1U
+from models.t1.network import T1, T1U, OnCoefficients
 from models.t1.unet import UNetOperator, doubling
 
 _PREDICT_BATCH = 32
@@ -43,9 +42,9 @@ class Network(Protocol):
 class Operator(nn.Module):
     """A network between standardised numbers: fields of a grid, or kept coefficients.
 
-    Each number a network reads or predicts has the mean and the deviation that it has over the
-    train samples: pixel by pixel for networks on the grid, as is the custom with FNO, coefficient
-    by coefficient for T1, whose coefficients differ in size by orders of magnitude.
+    What T1 reads or predicts has, coefficient by coefficient, the mean and deviation that it has
+    over the train samples: coefficients differ in size by orders of magnitude. Networks on the
+    grid have one mean and deviation a channel; pixel by pixel they overfit.
     """
 
     def __init__(
@@ -56,10 +55,16 @@ class Operator(nn.Module):
         kept: Kept,
     ) -> None:
         super().__init__()
+        self.u_mean: Tensor
+        self.u_scale: Tensor
+        self.y_mean: Tensor
+        self.y_scale: Tensor
         self.config, self.channels, self.shape, self.kept = config, channels, tuple(shape), kept
         self.network = build_network(config, channels, shape, kept)
-        # The scales have the shape of what is encoded: grid or kept coefficients.
-        blank = self.net.encode(torch.zeros(1, channels[0] + channels[1], *shape))
+        blank = self.net.encode(torch.zeros(1, sum(channels), *shape))
+        self._by_coefficient = isinstance(self.network, OnCoefficients)
+        if not self._by_coefficient:
+            blank = blank.mean(tuple(range(2, blank.ndim)), keepdim=True)
         for side, part in zip(("u", "y"), blank.split(channels, 1), strict=True):
             self.register_buffer(f"{side}_mean", torch.zeros_like(part))
             self.register_buffer(f"{side}_scale", torch.ones_like(part))
@@ -67,21 +72,21 @@ class Operator(nn.Module):
     def set_scales(self, u: Tensor, y: Tensor) -> None:
         """Takes the scales of encoded train fields (n, C, *)."""
         for side, fields in (("u", u), ("y", y)):
-            mean, scale = fields.mean(0, keepdim=True), fields.std(0, keepdim=True, correction=0)
-            least = _LEAST_SCALE * scale.square().mean().sqrt() + 1e-12
-            getattr(self, f"{side}_mean").copy_(mean)
-            getattr(self, f"{side}_scale").copy_(torch.hypot(scale, least))
+            mean, scale = getattr(self, f"{side}_mean"), getattr(self, f"{side}_scale")
+            grid = range(2, fields.ndim)
+            over = (0,) if self._by_coefficient else (0, *grid)
+            mean.copy_(fields.mean(over, keepdim=True))
+            deviation = fields.std(over, keepdim=True, correction=0)
+            least = _LEAST_SCALE * deviation.square().mean().sqrt() + 1e-12
+            scale.copy_(torch.hypot(deviation, least))
 
     def standardised(self, u: Tensor) -> Tensor:
         """Encoded inputs (B, C, *) as the network reads them."""
-        mean, scale = self._scales("u", u.shape[2:])
-        return (u - mean) / scale
+        return (u - self.u_mean) / self.u_scale
 
     def run(self, standardised: Tensor) -> Tensor:
         """Standardised inputs -> encoded outputs, in the outputs' own unit."""
-        y = self.net.run(standardised)
-        mean, scale = self._scales("y", y.shape[2:])
-        return y * scale + mean
+        return self.net.run(standardised) * self.y_scale + self.y_mean
 
     def forward(self, u: Tensor) -> Tensor:
         """(B, C_in, *grid) -> (B, C_out, *grid)."""
@@ -91,15 +96,6 @@ class Operator(nn.Module):
     @property
     def net(self) -> Network:
         return cast(Network, self.network)
-
-    def _scales(self, side: str, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Mean and deviation, interpolated where a network on the grid meets another grid."""
-        mean, scale = getattr(self, f"{side}_mean"), getattr(self, f"{side}_scale")
-        if mean.shape[2:] == shape:
-            return mean, scale
-        mode = "linear" if len(shape) == 1 else "bilinear"
-        on = [F.interpolate(part, size=tuple(shape), mode=mode) for part in (mean, scale)]
-        return on[0], on[1]
 
     def predict(self, u: Array) -> NDArray[np.float32]:
         """Outputs (n, C_out, *grid) for inputs (n, C_in, *grid), on any grid that holds the modes.

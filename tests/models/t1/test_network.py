@@ -144,9 +144,14 @@ def test_bad_fields_are_refused_in_words(call, words):
         call(operator)
 
 
-@pytest.mark.parametrize(("model", "modes"), [("t1", 9), ("fno", 5)])
-def test_more_modes_than_the_grid_holds_are_refused(model, modes):
+@pytest.mark.parametrize(
+    ("model", "modes", "words"),
+    [("t1", 9, "modes 9 on grid axis 0 of 8 points: give 1 to 8"),
+     ("fno", 5, "modes 5 of an FNO on grid axis 0 of 8 points: give 1 to 4")],
+    ids=["t1", "fno"],
+)  # fmt: skip
+def test_more_modes_than_the_grid_holds_are_refused(model, modes, words):
     config = ModelConfig(model=model, modes=modes, width=3, layers=1)
     u = np.zeros((1, 1, 8, 8))
-    with pytest.raises(ValueError, match=r"modes \d+ on grid axis 0 of 8 points: give 1 to 8"):
+    with pytest.raises(ValueError, match=words):
         build_network(config, (1, 1), (8, 8), choose_modes(config, u, u))
