@@ -252,6 +252,9 @@ def _spawn(
             start_new_session=True,
         )
     service = Service(name, process.pid, url, keep)
+    # The system lets go of us a moment before it shows the new command line.
+    while process.poll() is None and not service.running:
+        time.sleep(0.01)
     _remember(service)
     return service
 

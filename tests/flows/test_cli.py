@@ -47,6 +47,7 @@ def lake(lake_url):
         {
             "suite": "s", "group": 'g, "quoted"', "table_name": "t", "row": f"m{i}",
             "mean_win_rate": None if i == 3 else i / 100, "low": None, "high": None, "n_columns": i,
+            "row_position": i,
         }
         for i in range(100)
     ]  # fmt: skip
