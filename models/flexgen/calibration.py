@@ -138,7 +138,8 @@ def identity(weights: WeightFolder, policy: Policy) -> dict[str, str]:
         "torch": torch.__version__,
         "shape": f"{shape.architecture} {shape.width} {shape.ffn} {shape.heads} {shape.kv_heads}",
         "types": f"{shape.weight_type} {policy.compute}",
-        "compression": f"weights {policy.compress_weights} cache {policy.compress_cache}",
+        "compression": f"weights {policy.compress_weights} cache {policy.compress_cache} "
+        f"group {policy.group}",
     }
 
 
