@@ -70,9 +70,15 @@ class GenerationConfig(BaseModel, frozen=True, extra="forbid"):
         default="float32", description="type that is computed in; the paper's is fp16"
     )
     compress_weights: bool = Field(
-        default=False, description="weights in 4 bits, groups of 64; the paper compresses both"
+        default=False, description="weights in 4 bits; the paper compresses both"
     )
     compress_cache: bool = Field(default=False, description="keys and values in 4 bits")
+    group: int = Field(
+        default=64,
+        ge=2,
+        multiple_of=2,
+        description="4-bit values that share a step and a minimum; paper: 64",
+    )
     truncate: Literal["error", "left", "right"] = Field(
         default="error", description="prompts longer than the context: an error, or cut"
     )
@@ -215,6 +221,7 @@ class Opened:
             compute=config.compute,
             compress_weights=config.compress_weights,
             compress_cache=config.compress_cache,
+            group=config.group,
         )
 
     def encode(self, row: Mapping[str, Any]) -> list[int]:

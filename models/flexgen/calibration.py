@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,14 +35,14 @@ from models.flexgen.planner import Job, predict
 from models.flexgen.weights import WeightFolder
 from models.progress import Progress, silent
 
-FORMAT = 1
-SECONDS = 12.0  # what the runs together may take, the last one apart
+FORMAT = 2
+SECONDS = 8.0  # what the runs together may take, if they are not slower than the fewest allow
 _LAYERS = 2
-_PROMPT, _TOKENS = 32, 5
-_PRIOR = 4.0  # standard deviation of a price about the ordinary one, in natural logarithms
+_TOKENS = 5
+_PRIOR = 2.5  # standard deviation of a price about the ordinary one, in natural logarithms
 _NOISE = 0.05  # of a measured time, likewise
 _ROOM = 1 << 40
-_FEWEST_RUNS, _MOST_ROUNDS = 4, 5
+_FEWEST_RUNS, _MOST_ROUNDS = 3, 5
 
 ORDINARY = Prices(
     read=1e-9,
@@ -57,16 +58,17 @@ ORDINARY = Prices(
 )
 """Prices of a small machine, where nothing better is known."""
 
-# Policies over and above the asked one: shares, batch size, number of batches.
-_RUNS: tuple[dict[str, int | bool], ...] = (
-    {"wg": 0, "wd": 100, "gbs": 8, "nb": 2, "overlap": False},
-    {"wg": 0, "wd": 100, "gbs": 8, "nb": 2},
-    {"gbs": 32},
-    {"gbs": 2, "nb": 6},
-    {"wg": 0, "wd": 100, "gbs": 32, "nb": 1},
-    {"wg": 0, "wc": 100, "gbs": 8},
-    {"cg": 0, "cc": 100, "gbs": 16, "nb": 2},
-    {"cg": 0, "cd": 100, "gbs": 16, "nb": 2},
+# Prompt length, and policy over and above the asked one: shares, batch size, number of batches.
+# Two lengths tell what grows with the positions from what grows with their square.
+_RUNS: tuple[tuple[int, dict[str, int | bool]], ...] = (
+    (32, {"wg": 0, "wd": 100, "gbs": 8, "nb": 2, "overlap": False}),
+    (128, {"gbs": 8}),
+    (32, {"wg": 0, "wd": 100, "gbs": 8, "nb": 2}),
+    (16, {"gbs": 2, "nb": 6}),
+    (16, {"wg": 0, "wd": 100, "gbs": 64, "nb": 1}),
+    (32, {"wg": 0, "wc": 100, "gbs": 8}),
+    (32, {"cg": 0, "cc": 100, "gbs": 16, "nb": 2}),
+    (32, {"cg": 0, "cd": 100, "gbs": 16, "nb": 2}),
 )
 
 
@@ -138,7 +140,8 @@ def identity(weights: WeightFolder, policy: Policy) -> dict[str, str]:
         "torch": torch.__version__,
         "shape": f"{shape.architecture} {shape.width} {shape.ffn} {shape.heads} {shape.kv_heads}",
         "types": f"{shape.weight_type} {policy.compute}",
-        "compression": f"weights {policy.compress_weights} cache {policy.compress_cache}",
+        "compression": f"weights {policy.compress_weights} cache {policy.compress_cache} "
+        f"group {policy.group}",
     }
 
 
@@ -154,19 +157,23 @@ def measure(
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="calibration-") as folder:
         small = WeightFolder(first_layers(weights.folder, Path(folder) / "model", _LAYERS))
-        policies = [policy.model_copy(update={"nb": 1, **run}) for run in _RUNS]
-        times: list[list[tuple[float, float]]] = [[] for _ in policies]
-        _timed(small, policies[0], Path(folder))  # libraries load, threads start
-        runs = list(enumerate(policies)) * _MOST_ROUNDS
+        tries = [_Try(n, policy.model_copy(update={"nb": 1, **run})) for n, run in _RUNS]
+        times: list[list[tuple[float, float]]] = [[] for _ in tries]
+        warm_up = policy.model_copy(update={"wg": 0, "wd": 100, "gbs": 1, "nb": 1})
+        _timed(small, _Try(1, warm_up), Path(folder))  # libraries load, threads start
+        runs = list(enumerate(tries)) * _MOST_ROUNDS
+        longest = 0.0
         for done, (i, tried) in enumerate(runs):
-            if done >= _FEWEST_RUNS and time.perf_counter() > deadline:
+            begun = time.perf_counter()
+            if done >= _FEWEST_RUNS and begun + longest > deadline:
                 break
             times[i].append(_timed(small, tried, Path(folder)))
+            longest = max(longest, time.perf_counter() - begun)
             progress(done + 1, len(runs))
         progress(len(runs), len(runs))
         return [
             sample
-            for tried, found in zip(policies, times, strict=True)
+            for tried, found in zip(tries, times, strict=True)
             if found
             for sample in _samples(small, tried, found)
         ]
@@ -186,29 +193,35 @@ def first_layers(folder: Path, into: Path, layers: int) -> Path:
     return into
 
 
-def _job(policy: Policy) -> Job:
-    return Job((_PROMPT,) * policy.bls, _TOKENS)
+class _Try(NamedTuple):
+    prompt: int
+    policy: Policy
+
+    @property
+    def job(self) -> Job:
+        return Job((self.prompt,) * self.policy.bls, _TOKENS)
 
 
-def _timed(weights: WeightFolder, policy: Policy, scratch: Path) -> tuple[float, float]:
-    job = _job(policy)
+def _timed(weights: WeightFolder, tried: _Try, scratch: Path) -> tuple[float, float]:
     # Any ids do: what is computed does not depend on them.
-    prompts = [[5 + (i * 7 + j) % 89 for j in range(_PROMPT)] for i in range(policy.bls)]
-    with Engine(weights, policy, Budgets(_ROOM, _ROOM, scratch)) as engine:
-        run = engine.generate(prompts, job.tokens)
+    count, length = tried.policy.bls, tried.prompt
+    prompts = [[5 + (i * 7 + j) % 89 for j in range(length)] for i in range(count)]
+    with Engine(weights, tried.policy, Budgets(_ROOM, _ROOM, scratch)) as engine:
+        run = engine.generate(prompts, _TOKENS)
     return run.prefill_seconds, run.decode_seconds
 
 
 def _samples(
-    weights: WeightFolder, policy: Policy, times: Sequence[tuple[float, float]]
+    weights: WeightFolder, tried: _Try, times: Sequence[tuple[float, float]]
 ) -> Iterator[Sample]:
     """One for prefill and one for decoding.
 
     The fastest of several runs: what other processes took from the rest is no price of ours.
     """
+    work = amounts(weights, tried.job, tried.policy)
     for i, phase in enumerate(("prefill", "decode")):
         seconds = min(pair[i] for pair in times)
-        yield Sample(amounts(weights, _job(policy), policy)[phase], policy.overlap, seconds)
+        yield Sample(work[phase], tried.policy.overlap, seconds)
 
 
 def amounts(weights: WeightFolder, job: Job, policy: Policy) -> dict[str, dict[str, float]]:

@@ -88,11 +88,8 @@ class Embedding:
         tier = place([tokens.nbytes], homes.policy.weights)[0]
         slices = None
         if not adapter.untied and tier != "disk":
-            if homes.policy.compress_weights:
-                tier = "disk"  # RAM holds it in 4 bits only; the file has the rows as they were
-            else:
-                heads = (item.tensor for group in homes.head for item in group.items)
-                slices = [tensor for tensor in heads if tensor is not None]
+            heads = (item.tensor for group in homes.head for item in group.items)
+            slices = [tensor for tensor in heads if tensor is not None]
         self._tokens = Table(tokens, tier, memory, slices)
         self._positions: Table | None = None
         self._offset = adapter.position_offset

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from math import gcd
 from pathlib import Path
 
 import torch
@@ -94,7 +93,8 @@ class Homes:
         sizes: dict[Tier, int] = {}
         for group in self.groups:
             for item in group.items:
-                sizes[item.tier] = sizes.get(item.tier, 0) + self._stored_size(item.stored)
+                size = self._stored_size(item.stored) if item.compressed else item.stored.nbytes
+                sizes[item.tier] = sizes.get(item.tier, 0) + size
         return sizes
 
     def placement(self) -> list[Placed]:
@@ -123,12 +123,14 @@ class Homes:
         )
 
     def _head(self) -> list[Group]:
-        """The output matrix in slices of whole rows, each no larger than a layer."""
+        """The output matrix in slices of whole rows, each no larger than a layer; never in 4 bits.
+
+        Its errors go into the logits unsoftened, and where it is tied it is the input table too.
+        """
         whole = self._weights[self._weights.adapter.head]
         rows, width = whole.shape
         layer = self._weights.shape.layer_values
-        unit = self.policy.group // gcd(self.policy.group, width)  # rows that are whole groups
-        step = max(unit, layer // width // unit * unit)
+        step = max(1, layer // width)
         tier = place([whole.nbytes], self.policy.weights)[0]
         groups = []
         for start in range(0, rows, step):
@@ -137,7 +139,7 @@ class Homes:
             part = replace(
                 whole, name=f"{whole.name}[{start}]", offset=offset, shape=(count, width)
             )
-            groups.append(Group([Item("head", part, tier, self._compressed(part))]))
+            groups.append(Group([Item("head", part, tier, compressed=False)]))
         return groups
 
     def _compressed(self, stored: Stored) -> bool:

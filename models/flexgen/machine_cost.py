@@ -168,19 +168,17 @@ class _Block:
     def _fetch_weights(self, work: dict[str, Affine]) -> None:
         """Every layer and the output matrix are fetched once for all batches."""
         shape, policy, stored = self.shape, self.policy, BYTES[self.shape.weight_type]
-        layers = shape.layers
-        for shares, values, vectors in (
-            (self.layers, layers * shape.layer_values, layers * shape.layer_vector_values),
-            (self.head, shape.vocab * shape.width, 0),
-        ):
-            if policy.compress_weights:
-                work["read"] += shares.wd * (values * _packed(policy) + vectors * stored)
-                work["dequantize"] += SHARES.one * values
-            else:
-                converted = shape.weight_type != policy.compute
-                size = (values + vectors) * stored
-                work["read"] += shares.wd * size
-                work["copy"] += (shares.wc + shares.wd * converted) * size
+        matrices = shape.layers * shape.layer_values
+        plain = shape.layers * shape.layer_vector_values
+        if policy.compress_weights:
+            work["read"] += self.layers.wd * matrices * _packed(policy)
+            work["dequantize"] += SHARES.one * matrices
+        else:
+            plain += matrices
+        converted = shape.weight_type != policy.compute
+        for shares, values in ((self.layers, plain), (self.head, shape.vocab * shape.width)):
+            work["read"] += shares.wd * values * stored
+            work["copy"] += (shares.wc + shares.wd * converted) * values * stored
 
     def _load_cache(self, work: dict[str, Affine], past: float) -> None:
         shape, policy = self.shape, self.policy
@@ -234,7 +232,7 @@ class _Block:
         rows = sum(batch.count * batch.prompt for batch in self.batches)
         return (
             w * shape.layers * layer
-            + head * shape.vocab * shape.width * matrix
+            + head * shape.vocab * shape.width * plain
             + c * cached
             + h * rows * shape.width * value
         )
@@ -244,17 +242,18 @@ class _Block:
         shape, policy = self.shape, self.policy
         value, stored = BYTES[policy.compute], BYTES[shape.weight_type]
         fetched = SHARES.one if policy.compress_weights else SHARES.one - self.layers.wg
-        moved_head = SHARES.one if policy.compress_weights else _some(SHARES.one - self.head.wg)
+        moved_head = _some(SHARES.one - self.head.wg)
         layer = (shape.layer_values + shape.layer_vector_values) * value + _MOVES * _PAGE
         slice_ = min(shape.layer_values, shape.vocab * shape.width)  # of the output matrix
         room = _larger(layer * fetched, (slice_ * value + 2 * _PAGE) * moved_head)
         used["device"] = used["device"] + 2 * room + SHARES.one * self._computing()
+        converted = shape.weight_type != policy.compute
+        staging = _some(self.layers.wd) * (min(slice_ * stored, _READ) + 2 * _PAGE) * converted
         if policy.compress_weights:
-            staging = _some(self.layers.wd) * (slice_ * _packed(policy) + _PAGE)
-        else:
-            staging = _some(self.layers.wd) * (min(slice_ * stored, _READ) + 2 * _PAGE)
-        if policy.compress_weights or shape.weight_type != policy.compute:
-            used["host"] = used["host"] + 2 * staging
+            largest = shape.width * max(shape.ffn, shape.heads * shape.head_dim)  # of its matrices
+            packed = _some(self.layers.wd) * (largest * _packed(policy) + 2 * _PAGE)
+            staging = _larger(staging, packed)
+        used["host"] = used["host"] + 2 * staging
         tables = shape.embedding_values - shape.vocab * shape.width  # read by rows when on disk
         used["device"] = used["device"] + self.head.wg * max(tables, 0) * stored
 
