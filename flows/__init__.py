@@ -11,4 +11,5 @@ FLOWS = {
     "t1": "simulated flows -> operators on one transform, beside FNO -> scores",
     "flexgen": "prompts -> plan of the memory -> completions, block by block",
     "helm": "models evaluated, or anybody's results aggregated -> cells -> win rates",
+    "benchmarks": "every system against its peers, in one run -> ratios",
 }

@@ -8,7 +8,7 @@ turn. neuraloperator counts modes of both signs, so the paper's m modes are 2 m 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
@@ -16,37 +16,25 @@ from torch import Tensor, nn
 
 from models.measuring import Measurement, in_turn
 from models.progress import Progress, silent
+from models.t1.config import BenchmarkConfig
 from models.t1.fno import FNO
 from models.t1.modes import lowest
 from models.t1.network import T1
 from models.training import torch_threads
 
-MODES, WIDTH, LAYERS, BATCH = 24, 32, 6, 4
-GRIDS = (64, 128, 256)
 
-
-def benchmark(
-    grids: Sequence[int] = GRIDS,
-    *,
-    modes: int = MODES,
-    width: int = WIDTH,
-    layers: int = LAYERS,
-    batch: int = BATCH,
-    runs: int = 5,
-    threads: int = 2,
-    device: str = "cpu",
-    progress: Progress = silent,
-) -> Iterator[Measurement]:
+def benchmark(config: BenchmarkConfig, progress: Progress = silent) -> Iterator[Measurement]:
     """Medians of training steps and predictions on square grids [ms a batch].
 
     Raises ModuleNotFoundError when neuraloperator is not installed.
     """
+    modes, width, layers, batch = config.modes, config.width, config.layers, config.batch
     peer = neuraloperator()
     versions = {"torch": version("torch"), "neuraloperator": version("neuraloperator")}
-    with torch_threads(threads), torch.random.fork_rng(devices=[]):
+    with torch_threads(config.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for done, n in enumerate(grids):
-            progress(done, len(grids))
+        for done, n in enumerate(config.grids):
+            progress(done, len(config.grids))
             shape = (n, n)
             networks: dict[str, nn.Module] = {
                 "T1": T1((1, 1), shape, lowest((modes, modes), shape), width=width, layers=layers),
@@ -55,14 +43,15 @@ def benchmark(
             }
             u, y = torch.randn(2, batch, 1, n, n)
             sides = {
-                name: (net.to(device), u.to(device), y.to(device)) for name, net in networks.items()
+                name: (net.to(config.device), u.to(config.device), y.to(config.device))
+                for name, net in networks.items()
             }
             cases = {
                 "training step": {name: _step(*side) for name, side in sides.items()},
                 "inference": {name: _inference(*side[:2]) for name, side in sides.items()},
             }
             for case, contestants in cases.items():
-                seconds = in_turn(contestants, runs)
+                seconds = in_turn(contestants, config.runs)
                 for ours, other in (("T1", "FNO"), ("FNO", "neuraloperator"),
                                     ("T1", "neuraloperator")):  # fmt: skip
                     yield Measurement(
@@ -73,12 +62,12 @@ def benchmark(
                         peer=other,
                         peer_value=1e3 * seconds[other],
                         unit="ms",
-                        runs=runs,
-                        threads=threads,
-                        device=device,
+                        runs=config.runs,
+                        threads=config.threads,
+                        device=config.device,
                         versions=versions,
                     )
-        progress(len(grids), len(grids))
+        progress(len(config.grids), len(config.grids))
 
 
 def neuraloperator() -> Callable[[int, int, int], nn.Module]:

@@ -72,3 +72,18 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
         default=40, description="looks at the validation samples, spread over the budget", ge=1
     )
     device: str = Field(default="cpu", description="torch device: cpu or cuda")
+
+
+class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
+    """Sizes at which T1 and FNO are timed; both have the same modes, width and layers."""
+
+    grids: tuple[int, ...] = Field(
+        default=(64, 128, 256), description="points along each axis of the square grids"
+    )
+    modes: int = Field(default=24, ge=1, description="modes kept along each axis; the paper's 24")
+    width: int = Field(default=32, ge=1, description="channels; the paper's 48 (T1), 32 (FNO)")
+    layers: int = Field(default=6, ge=1, description="layers; the paper's 8 (T1), 6 (FNO)")
+    batch: int = Field(default=4, ge=1, description="samples a step")
+    runs: int = Field(default=5, ge=1, description="runs a median is over")
+    threads: int = Field(default=2, ge=1, description="processor threads")
+    device: str = Field(default="cpu", description="where both compute: cpu or cuda")

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from models.t1.benchmark import benchmark, neuraloperator
+from models.t1.config import BenchmarkConfig
 from models.t1.fno import FNO
 
 
@@ -14,7 +15,8 @@ def count(network):
 
 def test_every_case_is_measured_on_both_sides():
     pytest.importorskip("neuralop")
-    rows = list(benchmark((16,), modes=4, width=4, layers=1, batch=1, runs=1, threads=1))
+    small = BenchmarkConfig(grids=(16,), modes=4, width=4, layers=1, batch=1, runs=1, threads=1)
+    rows = list(benchmark(small))
     pairs = {(row.case, row.ours, row.peer) for row in rows}
     assert pairs == {
         (case, ours, peer)
@@ -35,4 +37,4 @@ def test_both_fnos_have_about_the_same_numbers():
 def test_a_missing_peer_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "neuralop.models", None)
     with pytest.raises(ModuleNotFoundError, match="install the extra 'peers'"):
-        next(benchmark((16,)))
+        next(benchmark(BenchmarkConfig()))

@@ -1,0 +1,31 @@
+"""A measurement becomes a row of `benchmarks`, ratio and all."""
+
+import json
+
+from data.lake import Lake
+from data.lake.tables.house import Benchmarks
+from models.measuring import Measurement, in_turn
+from models.t1.config import BenchmarkConfig
+from tasks.benchmarks import _rows, t1_benchmarks
+
+
+def test_the_ratio_is_above_one_when_ours_is_better_whatever_the_unit():
+    faster = Measurement("c", "s", "ours", 2.0, "peer", 6.0, "ms")
+    more = Measurement("c", "t", "ours", 6.0, "peer", 2.0, "tokens/s", higher_is_better=True)
+    rows = _rows("x", [faster, more]).to_pylist()
+    assert [row["ratio"] for row in rows] == [3.0, 3.0]
+
+
+def test_contestants_are_run_in_turn_after_their_warm_ups():
+    ran: list[str] = []
+    medians = in_turn({name: lambda name=name: ran.append(name) for name in "ab"}, runs=2)
+    assert ran == ["a", "b", "a", "b", "a", "b"]
+    assert all(seconds >= 0 for seconds in medians.values())
+
+
+def test_t1_is_measured_into_rows_that_keep_the_contract(lake_url):
+    small = BenchmarkConfig(grids=(16,), modes=4, width=4, layers=1, batch=1, runs=1, threads=1)
+    rows = t1_benchmarks.fn(small, "here")
+    Lake(lake_url).publish(Benchmarks, rows, recipe="c" * 64, fields={})
+    assert {row["system"] for row in rows.to_pylist()} == {"t1"}
+    assert "neuraloperator" in json.loads(rows["versions"][0].as_py())
