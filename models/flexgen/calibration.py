@@ -157,7 +157,8 @@ def measure(
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="calibration-") as folder:
         small = WeightFolder(first_layers(weights.folder, Path(folder) / "model", _LAYERS))
-        tries = [_Try(n, policy.model_copy(update={"nb": 1, **run})) for n, run in _RUNS]
+        room = weights.shape.context - _TOKENS
+        tries = [_Try(min(n, room), policy.model_copy(update={"nb": 1, **run})) for n, run in _RUNS]
         times: list[list[tuple[float, float]]] = [[] for _ in tries]
         warm_up = policy.model_copy(update={"wg": 0, "wd": 100, "gbs": 1, "nb": 1})
         _timed(small, _Try(1, warm_up), Path(folder))  # libraries load, threads start

@@ -8,7 +8,7 @@ batches that the job's own prompt lengths make, and the fastest that fits is the
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models.flexgen.bucketing import blocks
@@ -20,11 +20,12 @@ from models.flexgen.linear_program import (
     Placement,
     evaluate,
     fits,
+    place,
 )
 from models.flexgen.machine_cost import Batch, Prices, at, block_costs
 from models.flexgen.placement import place as tiers_of
 from models.flexgen.placement import sequences
-from models.flexgen.search import search
+from models.flexgen.search import Found, search
 from models.flexgen.weights import WeightFolder
 
 MARGIN = 0.05  # share of a cap left free: the engine's accounts are exact, allocators are not
@@ -74,7 +75,7 @@ def plan(weights: WeightFolder, job: Job, asked: Policy, prices: Prices, caps: C
 
     found = search(costs, caps, most_requests=len(job.lengths))
     best: Plan | None = None
-    for policy in _roundings(weights, asked, found.placement, found.batch, found.batches):
+    for policy in _roundings(weights, asked, costs, caps, found):
         tried = predict(weights, job, policy, prices)
         if fits_job(weights, job, policy, prices, caps) and (
             best is None or tried.seconds < best.seconds
@@ -210,29 +211,46 @@ def _typical(weights: WeightFolder, job: Job, policy: Policy, prices: Prices) ->
 
 
 def _roundings(
-    weights: WeightFolder, asked: Policy, found: Placement, batch: int, batches: int
+    weights: WeightFolder,
+    asked: Policy,
+    costs: Callable[[int, int], Costs],
+    caps: Caps,
+    found: Found,
 ) -> Iterator[Policy]:
-    """Policies near the linear program's solution whose shares the engine can meet exactly."""
+    """Policies near the linear program's solution whose shares the engine can meet exactly.
+
+    Whole tensors are large: once the weights are rounded, the rest is placed anew, so that memory
+    which no further tensor fits into goes to the cache.
+    """
     sizes = _sizes(weights, asked)
     total = sum(sizes)
     ends = [100 * sum(sizes[:i]) / total for i in range(len(sizes) + 1)]  # [%] after i tensors
-    disk = _near(ends, 100 * found.shares["wd"])
-    host = _near(ends, 100 * (found.shares["wd"] + found.shares["wc"]))
+    ideal, batch = found.placement.shares, found.batch
     whole = [100 * i / batch for i in range(batch + 1)]
-    cache_disk = _near(whole, 100 * found.shares["cd"])
-    cache_host = _near(whole, 100 * (found.shares["cd"] + found.shares["cc"]))
-    hidden = {0.0, 100.0} if 0 < found.shares["hg"] < 1 else {100 * round(found.shares["hg"])}
-    sizes_of_block = {(batch, batches), (batch, max(1, batches - 1))}
-    for wd, wn, cd, cn, hg, (gbs, nb) in itertools.product(
-        disk, host, cache_disk, cache_host, hidden, sizes_of_block
+    sizes_of_block = sorted({found.batches, max(1, found.batches - 1)})
+    for wd, wn, nb in itertools.product(
+        _near(ends, 100 * ideal["wd"]),
+        _near(ends, 100 * (ideal["wd"] + ideal["wc"])),
+        sizes_of_block,
     ):
-        if wn >= wd and cn >= cd:
-            yield asked.model_copy(
-                update={
-                    "wg": 100 - wn, "wc": wn - wd, "wd": wd, "cg": 100 - cn, "cc": cn - cd,
-                    "cd": cd, "hg": hg, "hc": 100 - hg, "hd": 0.0, "gbs": gbs, "nb": nb,
-                }
-            )  # fmt: skip
+        if wn < wd:
+            continue
+        fixed = {"wg": 1 - wn / 100, "wc": (wn - wd) / 100, "wd": wd / 100}
+        try:
+            shares = place(costs(batch, nb), caps, fixed).shares
+        except InfeasibleError:
+            shares = ideal  # the head's share is rounded otherwise: it may fit all the same
+        cache_disk = _near(whole, 100 * shares["cd"])
+        cache_host = _near(whole, 100 * (shares["cd"] + shares["cc"]))
+        hidden = {0.0, 100.0} if 0 < shares["hg"] < 1 else {100.0 * round(shares["hg"])}
+        for cd, cn, hg in itertools.product(cache_disk, cache_host, hidden):
+            if cn >= cd:
+                yield asked.model_copy(
+                    update={
+                        "wg": 100 - wn, "wc": wn - wd, "wd": wd, "cg": 100 - cn, "cc": cn - cd,
+                        "cd": cd, "hg": hg, "hc": 100 - hg, "hd": 0.0, "gbs": batch, "nb": nb,
+                    }
+                )  # fmt: skip
 
 
 def _near(grid: Sequence[float], value: float) -> list[float]:
