@@ -43,6 +43,7 @@ class Call:
     column: str | None = None
     truncate: bool = False
     dry_run: bool = False
+    group: int = 64  # 4-bit values that share a step and a minimum
 
 
 def size(text: str) -> int:
@@ -77,6 +78,7 @@ def generate(call: Call) -> None:
             sampling=Sampling(max_tokens=call.max_tokens),
             compress_weights=call.compress,
             compress_cache=call.compress,
+            group=call.group,
             truncate="left" if call.truncate else "error",
         ),
         memory_bytes=memory_bytes,

@@ -30,8 +30,8 @@ Deviations
 - The cache is grouped along a position's values over all heads. Keys and values are turned by a
   Hadamard matrix first, queries and outputs accordingly: on SmolLM2 4 bits then cost a quarter of
   the perplexity that they cost without.
-- Of the weights, 4 bits hold the layers' matrices only. The output matrix stays as it is: its
-  errors go into the logits unsoftened, and in a small model it is a fifth of all weights.
+- Of the weights, 4 bits hold the layers' matrices only: the output matrix's errors would go into
+  the logits unsoftened.
 - The sparse cache is a simulation of the accuracy: values outside the top k are not attended to,
   but are moved all the same.
 - OPT-350M (norms after the sub-layers) and rotary scalings that depend on the batch are refused.

@@ -42,7 +42,7 @@ _TOKENS = 5
 _PRIOR = 2.5  # standard deviation of a price about the ordinary one, in natural logarithms
 _NOISE = 0.05  # of a measured time, likewise
 _ROOM = 1 << 40
-_FEWEST_RUNS, _MOST_ROUNDS = 3, 5
+_FEWEST_RUNS, _MOST_ROUNDS = 3, 3
 
 ORDINARY = Prices(
     read=1e-9,
@@ -157,19 +157,22 @@ def measure(
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="calibration-") as folder:
         small = WeightFolder(first_layers(weights.folder, Path(folder) / "model", _LAYERS))
-        room = weights.shape.context - _TOKENS
-        tries = [_Try(min(n, room), policy.model_copy(update={"nb": 1, **run})) for n, run in _RUNS]
+        longest = weights.shape.context - _TOKENS
+        tries = [
+            _Try(min(prompt, longest), policy.model_copy(update={"nb": 1, **run}))
+            for prompt, run in _RUNS
+        ]
         times: list[list[tuple[float, float]]] = [[] for _ in tries]
         warm_up = policy.model_copy(update={"wg": 0, "wd": 100, "gbs": 1, "nb": 1})
         _timed(small, _Try(1, warm_up), Path(folder))  # libraries load, threads start
         runs = list(enumerate(tries)) * _MOST_ROUNDS
-        longest = 0.0
+        slowest = 0.0
         for done, (i, tried) in enumerate(runs):
             begun = time.perf_counter()
-            if done >= _FEWEST_RUNS and begun + longest > deadline:
+            if done >= _FEWEST_RUNS and begun + slowest > deadline:
                 break
             times[i].append(_timed(small, tried, Path(folder)))
-            longest = max(longest, time.perf_counter() - begun)
+            slowest = max(slowest, time.perf_counter() - begun)
             progress(done + 1, len(runs))
         progress(len(runs), len(runs))
         return [
@@ -206,7 +209,8 @@ class _Try(NamedTuple):
 def _timed(weights: WeightFolder, tried: _Try, scratch: Path) -> tuple[float, float]:
     # Any ids do: what is computed does not depend on them.
     count, length = tried.policy.bls, tried.prompt
-    prompts = [[5 + (i * 7 + j) % 89 for j in range(length)] for i in range(count)]
+    vocab = weights.shape.vocab
+    prompts = [[(5 + (i * 7 + j) % 89) % vocab for j in range(length)] for i in range(count)]
     with Engine(weights, tried.policy, Budgets(_ROOM, _ROOM, scratch)) as engine:
         run = engine.generate(prompts, _TOKENS)
     return run.prefill_seconds, run.decode_seconds

@@ -229,30 +229,27 @@ class _Block:
         layer = shape.layer_values * matrix + shape.layer_vector_values * plain
         positions = sum(batch.count * (batch.prompt + tokens - 1) for batch in self.batches)
         cached = shape.layers * shape.position_bytes(policy) * (positions if tokens > 1 else 0)
-        rows = sum(batch.count * batch.prompt for batch in self.batches)
-        return (
-            w * shape.layers * layer
-            + head * shape.vocab * shape.width * plain
-            + c * cached
-            + h * rows * shape.width * value
-        )
+        hidden = sum(batch.count * batch.prompt for batch in self.batches) * shape.width * value
+        output = shape.vocab * shape.width * plain
+        return w * shape.layers * layer + head * output + c * cached + h * hidden
 
     def _book_buffers(self, used: dict[str, Affine]) -> None:
         """Two layers in flight, what threads hold while they convert, what a layer computes."""
         shape, policy = self.shape, self.policy
         value, stored = BYTES[policy.compute], BYTES[shape.weight_type]
         fetched = SHARES.one if policy.compress_weights else SHARES.one - self.layers.wg
-        moved_head = _some(SHARES.one - self.head.wg)
         layer = (shape.layer_values + shape.layer_vector_values) * value + _MOVES * _PAGE
         slice_ = min(shape.layer_values, shape.vocab * shape.width)  # of the output matrix
-        room = _larger(layer * fetched, (slice_ * value + 2 * _PAGE) * moved_head)
+        room = _larger(
+            layer * fetched, (slice_ * value + 2 * _PAGE) * _some(SHARES.one - self.head.wg)
+        )
         used["device"] = used["device"] + 2 * room + SHARES.one * self._computing()
         converted = shape.weight_type != policy.compute
         staging = _some(self.layers.wd) * (min(slice_ * stored, _READ) + 2 * _PAGE) * converted
         if policy.compress_weights:
             largest = shape.width * max(shape.ffn, shape.heads * shape.head_dim)  # of its matrices
-            packed = _some(self.layers.wd) * (largest * _packed(policy) + 2 * _PAGE)
-            staging = _larger(staging, packed)
+            packed = largest * _packed(policy) + 2 * _PAGE
+            staging = _larger(staging, _some(self.layers.wd) * packed)
         used["host"] = used["host"] + 2 * staging
         tables = shape.embedding_values - shape.vocab * shape.width  # read by rows when on disk
         used["device"] = used["device"] + self.head.wg * max(tables, 0) * stored
@@ -276,11 +273,8 @@ class _Block:
         count = max(batch.count for batch in self.batches)
         longest = max(batch.prompt for batch in self.batches)
         rows = max(count, min(count * longest, max(_ROWS, longest)))
-        attended = shape.heads * shape.head_dim
-        inside = max(
-            3 * shape.width + 3 * (attended + 2 * shape.kv_width),
-            3 * shape.width + (3 if shape.gated else 2) * shape.ffn,
-        )
+        heads = 3 * (shape.heads * shape.head_dim + 2 * shape.kv_width)
+        inside = 3 * shape.width + max(heads, (3 if shape.gated else 2) * shape.ffn)
         logits = 3 * 4 * count * min(shape.vocab, shape.layer_values // shape.width)
         return max(rows * inside * value, logits) + 2 * count * longest * shape.width * value
 

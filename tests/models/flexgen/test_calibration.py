@@ -93,6 +93,12 @@ def test_a_calibration_takes_seconds_explains_its_runs_and_is_kept(weights, tmp_
     assert calibrated(weights, Policy(), tmp_path / "scratch", cache) == prices
 
 
+def test_a_short_context_is_calibrated_with_short_prompts(tmp_path):
+    shape = OptShape(layers=1, width=32, heads=2, vocab=50, context=16, dtype="float16")
+    short = WeightFolder(write_random_opt(tmp_path / "model", shape))
+    assert calibration.measure(short, Policy(), tmp_path, seconds=0)
+
+
 @pytest.mark.parametrize("damage", ["", "{}", "null", '{"prices": {"read": 1}}'])
 def test_a_damaged_record_is_measured_anew(weights, tmp_path, monkeypatch, damage):
     monkeypatch.setattr(calibration, "SECONDS", 0.1)
