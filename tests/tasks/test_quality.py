@@ -16,7 +16,7 @@ def test_good_rows_pass_every_check(lake_url):
     checks = check_table(ref, "run")
     assert all(check["holds"] for check in checks)
     assert {"has rows", "mean_win_rate <= 1", "suite not null"} <= {c["check"] for c in checks}
-    assert "suite, group, table_name, row unique" in {c["check"] for c in checks}
+    assert "suite, group, table_name, row_position unique" in {c["check"] for c in checks}
 
 
 @pytest.mark.parametrize(

@@ -187,18 +187,18 @@ ENDED = {
         "killed: no answer within 0.8 s",
     ),
     "not-a-message": (
-        "for fd in range(3, 16):\n    try:\n        os['write'](fd, b'junk junk junk')\n"
+        "for fd in range(3, 1024):\n    try:\n        os['write'](fd, b'junk junk junk')\n"
         "    except Exception:\n        pass\nreturn [text]",
         "wrote to the sandbox's own pipe",
     ),
     "forged-answers": (
-        "for fd in range(3, 16):\n    try:\n"
+        "for fd in range(3, 1024):\n    try:\n"
         "        os['write'](fd, b'\\0\\0\\0\\x0b{{\"v\":[\"x\"]}}' * 9)\n"
         "    except Exception:\n        pass\nreturn [text]",
         "wrote to the sandbox's own pipe",
     ),
     "endless-answers": (
-        "while True:\n    for fd in range(3, 16):\n        try:\n"
+        "while True:\n    for fd in range(3, 1024):\n        try:\n"
         "            os['write'](fd, b'\\0\\0\\0\\x08{{\"v\":[]}}')\n"
         "        except Exception:\n            pass",
         "wrote to the sandbox's own pipe",
