@@ -25,6 +25,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +39,7 @@ POOL = "local"
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 180.0  # a first start makes the database: half a minute on two busy cores
 _STOP_SECONDS = 15.0
+_BUSY_SECONDS = 30.0  # how long a server may say that it is busy
 
 
 @dataclass(frozen=True)
@@ -227,8 +229,16 @@ def ask(url: str, path: str, body: Any) -> Any:
         data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read())
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            # How the server says that its database is locked and nothing was written: ask again.
+            if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                raise
+            time.sleep(0.5)
 
 
 def _server_environment() -> dict[str, str]:

@@ -1,10 +1,14 @@
 """The server that runs share: started by the first, stopped by the last, truthful after a kill."""
 
+import json
 import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -57,3 +61,39 @@ def test_a_killed_run_is_told_as_crashed_and_the_last_run_stops_the_server(home,
     assert states(home) == ["CRASHED", "COMPLETED"]
     assert server.known("server") is None
     assert not server.group_lives(left_behind.pid)
+
+
+@pytest.fixture
+def busy():
+    """A server on loopback that gives the answers of a list, one a request."""
+    codes = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(codes.pop(0))
+            self.end_headers()
+            self.wfile.write(json.dumps({"left": len(codes)}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    listening = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{listening.server_port}", codes
+    listening.shutdown()
+    listening.server_close()
+
+
+def test_a_server_whose_database_is_locked_is_asked_again(busy):
+    url, codes = busy
+    codes += [503, 503, 200]
+    assert server.ask(url, "flow_runs/filter", {}) == {"left": 0}
+
+
+def test_other_refusals_are_told_at_once(busy):
+    url, codes = busy
+    codes += [409, 200]
+    with pytest.raises(urllib.error.HTTPError, match="409"):
+        server.ask(url, "flow_runs/filter", {})
+    assert codes == [200]
