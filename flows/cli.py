@@ -194,6 +194,9 @@ def ingest(  # noqa: PLR0917  an option each
     examples: Annotated[
         Path | None, typer.Option(help="CSV file with columns doc_id, attribute, value.")
     ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="CSV file as above: true values that only score.")
+    ] = None,
     attributes: Annotated[str, typer.Option(help="Columns wanted, parted by commas.")] = "",
     model: Annotated[str, typer.Option(help="Language model that writes functions too.")] = "",
     profile: ProfileOption = Profile.quick,
@@ -209,6 +212,7 @@ def ingest(  # noqa: PLR0917  an option each
         profile.value,
         settings or [],
         labels=examples,
+        truth=truth,
         attributes=attributes,
         model=model,
         as_json=json,

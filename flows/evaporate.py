@@ -103,9 +103,17 @@ def evaporate(config: EvaporateConfig = PROFILES["quick"]) -> TableRef:
     columns = attributes(cells[0])
     tables = _wide_tables(texts, cells, columns)
     token_ledger(texts, columns, corpus.wanted, calls)
-    if planning.active() or False in known.read(["sample"])["sample"].to_pylist():
-        scored = [cells[i] for i in _pool(intake, corpus)]
-        return extraction_scores(pool, known, made, scored, config.sandbox)
+    if planning.active() or corpus.truth or False in known.read(["sample"])["sample"].to_pylist():
+        return extraction_scores(
+            pool,
+            known,
+            made,
+            [cells[i] for i in _pool(intake, corpus)],
+            truth=_file(corpus.truth),
+            calls=calls,
+            wanted=corpus.wanted,
+            sandbox=config.sandbox,
+        )
     return tables[0]
 
 
@@ -205,9 +213,15 @@ def _pool(intake: Intake, corpus: CorpusConfig) -> list[int]:
 
 
 def _labels_of(corpus: CorpusConfig) -> Place:
-    if not corpus.labels:
-        return Place(path="", digest="the installed packages" if not corpus.folder else "")
-    path = Path(corpus.labels).absolute()
+    if not corpus.labels and not corpus.folder:
+        return Place(path="", digest="the installed packages")
+    return _file(corpus.labels)
+
+
+def _file(name: str) -> Place:
+    if not name:
+        return Place(path="")
+    path = Path(name).absolute()
     return Place(path=str(path), digest=hashlib.sha256(path.read_bytes()).hexdigest())
 
 

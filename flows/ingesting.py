@@ -29,6 +29,7 @@ def ingest(
     settings: Sequence[str],
     *,
     labels: Path | None,
+    truth: Path | None,
     attributes: str,
     model: str,
     as_json: bool,
@@ -36,19 +37,20 @@ def ingest(
 ) -> None:
     """Runs the flow `evaporate` on a folder. Raises CallError or ValueError for a call that cannot
     work, before anything runs."""
-    check(folder, topic, labels)
+    check(folder, topic, labels, truth)
     given: dict[str, Any] = {
         "corpus.folder": str(folder.absolute()),
         "corpus.topic": topic,
         "corpus.attributes": [name.strip() for name in attributes.split(",") if name.strip()],
         "corpus.labels": str(labels.absolute()) if labels else "",
+        "corpus.truth": str(truth.absolute()) if truth else "",
         "model": model,
     }
     words = [f"{field}={json.dumps(value)}" for field, value in given.items() if value]
     console.run("evaporate", profile, [*words, *settings], as_json=as_json, asked_at=asked_at)
 
 
-def check(folder: Path, topic: str, labels: Path | None) -> None:
+def check(folder: Path, topic: str, labels: Path | None = None, truth: Path | None = None) -> None:
     """Raises CallError or ValueError, saying what would be right, if this cannot be ingested."""
     from data.datasets.labels import matched, read_labels
 
@@ -64,8 +66,9 @@ def check(folder: Path, topic: str, labels: Path | None) -> None:
     there = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
     if not there:
         raise CallError(f"{folder} is empty: give a folder with text, Markdown, HTML or PDF files")
-    if labels is not None and not matched(read_labels(labels), there):
-        raise CallError(f"--examples {labels}: none of its documents is in {folder}")
+    for option, file in (("examples", labels), ("truth", truth)):
+        if file is not None and not matched(read_labels(file), there):
+            raise CallError(f"--{option} {file}: none of its documents is in {folder}")
 
 
 def show(cell: str) -> None:

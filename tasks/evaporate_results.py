@@ -9,17 +9,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from data.datasets.labels import matched, read_labels
 from data.lake import Contract, TableRef, column
 from data.lake.tables import evaporate as tables
 from models.evaporate import scores
 from models.evaporate.code import run_functions
-from models.evaporate.columns import Kind, column_names, infer_kind, wide_row
-from models.evaporate.config import DriftConfig, SandboxConfig, Wanted
+from models.evaporate.columns import Kind, column_names, infer_kind, slug, wide_row
+from models.evaporate.config import DriftConfig, Place, SandboxConfig, Wanted
 from models.evaporate.corpus import Document, Gold
 from models.evaporate.drift import Shares, shares, shift
 from models.evaporate.tokens import CODE, CODE_PLUS, DIRECT, SCALE, Source, predict
 from tasks.evaporate import candidate_of
-from tasks.evaporate_models import texts_by_source
+from tasks.evaporate_models import names_by_source, replayed, tables_read, texts_by_source
 from tasks.produces import Step, produces
 
 _TYPES: Mapping[str, Any] = {
@@ -139,39 +140,62 @@ def drift(first: TableRef, extractions: TableRef, config: DriftConfig) -> pa.Tab
     return pa.Table.from_pylist(rows, schema=tables.Drift.arrow_schema())
 
 
-@produces("extraction_scores", version=2)
+@produces("extraction_scores", version=3)
 def extraction_scores(
     documents: list[TableRef],
     labels: TableRef,
     functions: TableRef,
     extractions: list[TableRef],
+    *,
+    truth: Place,
+    calls: TableRef | None,
+    wanted: Wanted,
     sandbox: SandboxConfig,
 ) -> pa.Table:
-    """Agreement of CODE+, CODE and the most frequent value with the labels that are no samples."""
+    """Agreement of CODE+, CODE, DIRECT and the most frequent value with what is true.
+
+    True are the values of the file `truth`; without one, the labels that are no samples.
+    """
     known = labels.read().to_pylist()
     collection = known[0]["collection"]
+    doc_ids = names_by_source(documents)
     rows = []
     for source in dict.fromkeys(row["source"] for row in known):
         of_source = [row for row in known if row["source"] == source]
-        truth: Gold = {(row["doc_id"], row["attribute"]): row["value"] for row in of_source}
+        said: Gold = {(row["doc_id"], row["attribute"]): row["value"] for row in of_source}
         samples = {row["doc_id"] for row in of_source if row["sample"]}
-        if all(row["sample"] for row in of_source):
+        names = list(dict.fromkeys(attribute for _, attribute in said))
+        gold = _true_values(truth, doc_ids[source], names) if truth.path else said
+        scored = {doc_id for doc_id, _ in gold} - samples
+        if not scored:
             continue
-        names = list(dict.fromkeys(row["attribute"] for row in of_source))
-        labelled = {row["doc_id"] for row in of_source}
+        found = texts_by_source(documents)[source]
         texts = [
             Document(row["doc_id"], row["text"], row["doc_id"] in samples)
-            for row in texts_by_source(documents, labelled)[source]
+            for row in found
+            if row["doc_id"] in scored | samples
         ]
         strategies: dict[str, Gold] = {
             CODE_PLUS: _values(extractions, source),
             CODE: _first_functions(functions, source, texts, sandbox),
-            scores.COMMON: scores.most_frequent_values(texts, truth, names),
+            scores.COMMON: scores.most_frequent_values(texts, said, names),
         }
+        head = {"collection": collection, "source": source}
         rows += [
-            {"collection": collection, "source": source, **figure._asdict()}
-            for figure in scores.score_strategies(texts, truth, strategies, names)
+            {**head, "scope": "held-out", **figure._asdict()}
+            for figure in scores.score_strategies(texts, gold, strategies, names)
         ]
+        if calls is None or not wanted.direct:
+            continue
+        read = tables_read(replayed(calls, source), names, found, wanted)
+        strategies[DIRECT] = {
+            (d, a): value for d, told in read.items() for a, value in told.items()
+        }
+        if there := [text for text in texts if text.doc_id in read]:
+            rows += [
+                {**head, "scope": "read directly", **figure._asdict()}
+                for figure in scores.score_strategies(there, gold, strategies, names)
+            ]
     return pa.Table.from_pylist(rows, schema=tables.ExtractionScores.arrow_schema())
 
 
@@ -247,6 +271,16 @@ def _shares(extractions: TableRef) -> dict[tuple[str, str], Shares]:
         posterior = None if cell["value"] is None else cell["posterior"]
         cells.setdefault((cell["source"], cell["attribute"]), []).append(posterior)
     return {key: shares(found) for key, found in cells.items()}
+
+
+def _true_values(truth: Place, doc_ids: Sequence[str], attributes: Sequence[str]) -> Gold:
+    """The file's values, under the attributes' own spelling."""
+    spelled = {slug(attribute): attribute for attribute in attributes}
+    return {
+        (doc_id, spelled[slug(attribute)]): value
+        for doc_id, attribute, value in matched(read_labels(truth.path), doc_ids)
+        if slug(attribute) in spelled
+    }
 
 
 def _values(extractions: Iterable[TableRef], source: str) -> Gold:

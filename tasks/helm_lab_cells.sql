@@ -13,7 +13,7 @@ WITH scores AS (
         value
     FROM extraction_scores
     -- Means and pools over the other columns: counting them would count those twice.
-    WHERE attribute NOT IN ('macro', 'all')
+    WHERE attribute NOT IN ('macro', 'all') AND scope = 'held-out'
     UNION ALL
     SELECT
         'few-shot classification',

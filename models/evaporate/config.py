@@ -40,6 +40,10 @@ class CorpusConfig(BaseModel, frozen=True, extra="forbid"):
         description="CSV file with columns doc_id, attribute, value: examples; more than there are "
         "samples are used to score",
     )
+    truth: str = Field(
+        default="",
+        description="CSV file with columns doc_id, attribute, value: true values that only score",
+    )
     examples: int = Field(
         default=10,
         description="samples per source, drawn at random [documents]; the paper's 10",

@@ -33,6 +33,7 @@ _METRICS = {
     "pair_precision": "Pair precision",
     "pair_recall": "Pair recall",
 }
+_SCOPES = {"held-out": "", "read directly": ", where a model read directly"}
 _METHODS = ("tart", "logistic regression", "bayes", "majority")
 _FEW_SHOT = {"accuracy": "accuracy", "brier": "Brier score"}
 _SHOWN_TASKS = 6
@@ -40,13 +41,15 @@ _SHOWN_TASKS = 6
 
 def extraction_scores(catalog: Catalog) -> Found | None:
     """A heat table of Text F1 for every source; the other metrics folded away."""
-    found = catalog.rows("SELECT * FROM extraction_scores ORDER BY source, attribute, strategy")
+    found = catalog.rows(
+        "SELECT * FROM extraction_scores ORDER BY source, scope, attribute, strategy"
+    )
     if not found:
         return None
     told, parts = [], []
-    for source in _distinct(found, "source"):
-        here = [row for row in found if row["source"] == source]
-        told += _extraction_verdict(source, here)
+    for source, scope in dict.fromkeys((row["source"], row["scope"]) for row in found):
+        here = [row for row in found if (row["source"], row["scope"]) == (source, scope)]
+        told += _extraction_verdict(source, scope, here)
         strategies = sorted(_distinct(here, "strategy"), key=lambda name: name != _VOTE)
         tables = {
             metric: _heat(here, metric, strategies)
@@ -59,11 +62,11 @@ def extraction_scores(catalog: Catalog) -> Found | None:
             tables[first],
             note(
                 f"{_METRICS[first]} on {short(source)}, 0 to 1, higher is better; {scored} "
-                "documents that were not examples. Best of a row in bold; macro: mean over the "
-                "attributes; all: their facts pooled." + _wrong_and_empty(here)
+                f"documents that were not examples{_SCOPES[scope]}. Best of a row in bold; macro: "
+                "mean over the attributes; all: their facts pooled." + _wrong_and_empty(here)
             ),
             *(
-                folded(f"{_METRICS[m]} of {short(source)}", t)
+                folded(f"{_METRICS[m]} of {short(source)}{_SCOPES[scope]}", t)
                 for m, t in tables.items()
                 if m != first
             ),
@@ -106,7 +109,7 @@ def _heat(found: Sequence[Row], metric: str, strategies: Sequence[Any]) -> Html:
     )
 
 
-def _extraction_verdict(source: str, found: Sequence[Row]) -> list[Verdict]:
+def _extraction_verdict(source: str, scope: str, found: Sequence[Row]) -> list[Verdict]:
     metrics = {
         (r["strategy"], r["attribute"]): r["value"] for r in found if r["metric"] == "text_f1"
     }
@@ -121,8 +124,8 @@ def _extraction_verdict(source: str, found: Sequence[Row]) -> list[Verdict]:
         if s == _VOTE and a not in ("macro", "all") and (best, a) in metrics
     ]
     words = (
-        f"Extraction from {short(source)}: macro Text F1 of CODE+ is {number(ours)}, "
-        f"{_against(ours - rivals[best])} the best baseline, {short(best)} "
+        f"Extraction from {short(source)}{_SCOPES[scope]}: macro Text F1 of CODE+ is "
+        f"{number(ours)}, {_against(ours - rivals[best])} the best baseline, {short(best)} "
         f"({number(rivals[best])}); {_tally(pairs, 'attribute')}."
     )
     return [Verdict(_kind(ours - rivals[best]), words)]

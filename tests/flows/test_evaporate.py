@@ -139,15 +139,15 @@ def test_labels_that_documents_share_are_enough(tmp_path, lake_url, prefect_serv
 def test_calls_that_cannot_work_are_told_before_anything_runs(tmp_path) -> None:
     folder = tmp_path / "in"
     with pytest.raises(CallError, match="is not a folder"):
-        ingesting.check(folder, "things", None)
+        ingesting.check(folder, "things")
     folder.mkdir()
     with pytest.raises(CallError, match="is empty"):
-        ingesting.check(folder, "things", None)
+        ingesting.check(folder, "things")
     put(folder, range(1))
     with pytest.raises(CallError, match="begin with a letter"):
-        ingesting.check(folder, "42", None)
+        ingesting.check(folder, "42")
     with pytest.raises(CallError, match="there is a table documents of another kind"):
-        ingesting.check(folder, "Documents", None)
+        ingesting.check(folder, "Documents")
     with pytest.raises(CallError, match="none of its documents is in"):
         ingesting.check(folder, "things", label(tmp_path / "l.csv", {"other": {"a": "b"}}))
 

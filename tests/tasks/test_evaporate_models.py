@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,6 +12,8 @@ from data.lake import Contract, Lake, TableRef
 from data.lake.tables.evaporate import (
     Attributes,
     Documents,
+    Extractions,
+    ExtractionScores,
     Functions,
     Labels,
     ModelCalls,
@@ -28,9 +31,10 @@ from models.evaporate.config import (
 from models.lm.interface import Completion, Sampling
 from models.progress import Progress, silent
 from tasks import evaporate_models
+from tasks.evaporate import extractions
 from tasks.evaporate_functions import functions, labels
 from tasks.evaporate_models import model_calls
-from tasks.evaporate_results import token_ledger
+from tasks.evaporate_results import extraction_scores, token_ledger
 
 WANTED = Wanted(topic="people", attributes=("age",), examples=4, seed=0, chunk=3000, direct=2)
 ASKED = {"wanted": WANTED, "schema": SchemaConfig(), "synthesis": SynthesisConfig(), "since": 0}
@@ -56,9 +60,9 @@ class Reader:
 
 
 def _answer(prompt: str) -> str:
-    age = prompt.rsplit("age: ", 1)[-1].split(maxsplit=1)[0] if "age: " in prompt else "?"
+    age = prompt.rsplit("years old: ", maxsplit=1)[-1].split(maxsplit=1)[0]
     if prompt.rstrip().endswith("age:"):
-        return f" {prompt.rsplit('years old: ', maxsplit=1)[-1].split(maxsplit=1)[0]}"
+        return f" {age}"
     if "import re" in prompt[-200:]:
         return '    return re.findall(r"years old: (\\d+)", text)\n```'
     if "def get" in prompt[-200:]:
@@ -125,3 +129,48 @@ def test_what_was_asked_once_is_not_asked_again(
     assert good["sandbox"].startswith("gate, process")
     [bad] = [row for row in written if not row["kept"]]
     assert "longer than 0.2 s" in bad["reason"]
+
+
+def test_all_strategies_are_scored_by_a_file_that_nothing_was_learned_from(
+    documents: TableRef, lake_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaporate_models, "_open", lambda model: Reader())
+    lake = Lake(lake_url)
+    calls = published(lake, ModelCalls, model_calls.fn([documents], model="reader", **ASKED))
+    known = labels.fn([documents], given=Place(path=""), calls=calls, **ASKED)
+    labelled = published(lake, Labels, known)
+    learned = {"labelling": LabelConfig(), "sandbox": SandboxConfig(seconds=0.2)}
+    made = functions.fn(
+        [documents],
+        labelled,
+        induction=InductionConfig(),
+        synthesis=SynthesisConfig(),
+        wanted=WANTED,
+        calls=calls,
+        **learned,
+    )
+    voting = published(lake, Functions, made)
+    cells = published(lake, Extractions, extractions.fn(documents, [voting], **learned))
+    ages = {row["doc_id"]: row["text"] for row in documents.read().to_pylist()}
+    rows = [f"{d},AGE,{text.split('years old: ')[1].split()[0]}" for d, text in ages.items()]
+    (tmp_path / "truth.csv").write_text("\n".join(["doc_id,attribute,value", *rows, "d0,sex,f"]))
+    scored = extraction_scores.fn(
+        [documents],
+        labelled,
+        voting,
+        [cells],
+        truth=Place(path=str(tmp_path / "truth.csv"), digest="0"),
+        calls=calls,
+        wanted=WANTED,
+        sandbox=SandboxConfig(),
+    )
+    figures = {
+        (row["scope"], row["strategy"]): (row["value"], row["n"])
+        for row in ExtractionScores.conform(scored).to_pylist()
+        if (row["attribute"], row["metric"]) == ("age", "text_f1")
+    }
+    held_out = len(ages) - WANTED.examples
+    assert figures["held-out", "CODE+"] == (1.0, held_out)
+    assert ("held-out", "DIRECT") not in figures
+    assert figures["read directly", "DIRECT"] == (1.0, WANTED.direct)
+    assert figures["read directly", "CODE+"] == (1.0, WANTED.direct)

@@ -82,14 +82,15 @@ def test_ties_count_half_and_a_lonely_row_has_no_rate(lake_url):
 def scores(lake_url):
     extraction = [
         {
-            "collection": "p", "source": "p", "strategy": s, "attribute": a, "metric": "text_f1",
-            "value": v, "n": 9,
+            "collection": "p", "source": "p", "scope": scope, "strategy": s, "attribute": a,
+            "metric": "text_f1", "value": v, "n": 9,
         }
-        for s, a, v in [
-            ("vote", "Name", 1.0),
-            ("vote", "macro", 1.0),
-            ("vote", "all", 1.0),
-            ("first", "Name", 0.5),
+        for scope, s, a, v in [
+            ("held-out", "vote", "Name", 1.0),
+            ("held-out", "vote", "macro", 1.0),
+            ("held-out", "vote", "all", 1.0),
+            ("held-out", "first", "Name", 0.5),
+            ("read directly", "first", "Name", 0.0),
         ]
     ]  # fmt: skip
     tart = [

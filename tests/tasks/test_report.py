@@ -96,6 +96,7 @@ def extraction_rows() -> list[dict[str, Any]]:
         {
             "collection": "c",
             "source": HOSTILE,
+            "scope": "held-out",
             "strategy": s,
             "attribute": a,
             "metric": m,

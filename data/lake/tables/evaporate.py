@@ -152,13 +152,18 @@ class Drift(
 class ExtractionScores(
     Contract,
     table="extraction_scores",
-    unique=("source", "strategy", "attribute", "metric"),
+    unique=("source", "scope", "strategy", "attribute", "metric"),
     partition=("collection",),
 ):
     """Agreement of extracted with true values on the documents that were not samples."""
 
     collection: str = column(_COLLECTION)
     source: str = column(_SOURCE)
+    scope: str = column(
+        "documents scored: all with true values that were not samples, or those of them that a "
+        "model read directly",
+        isin=["held-out", "read directly"],
+    )
     strategy: str = column("who answers: DIRECT, CODE, CODE+ or a baseline")
     attribute: str = column("attribute; macro: mean over all; all: the facts of all pooled")
     metric: str = column(
