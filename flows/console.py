@@ -146,7 +146,8 @@ def _summary(lake: Lake, run_id: str) -> dict[str, Any]:
             f"FROM ({ranked}) WHERE place = 1 GROUP BY ALL ORDER BY ALL"
         ),
         "failed_checks": catalog.rows(
-            f'SELECT table_name, "check", failures FROM quality {of_run} AND NOT holds',
+            'SELECT DISTINCT table_name, "check", failures FROM quality WHERE NOT holds AND '
+            f"(table_name, snapshot) IN (SELECT table_name, snapshot FROM lineage {of_run})"
         ),
     }
 

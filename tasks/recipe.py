@@ -29,10 +29,8 @@ from pydantic import BaseModel
 from data.lake import TableRef
 
 _SCIENCE = ("models", "data")
-# Python 3.11 cannot build two syntax trees at once: steps submitted together would (gh-106905).
-_PARSING = threading.Lock()
 _STORAGE = "data.lake"  # how rows are kept does not change what they say
-# Python 3.11 may take two threads that build syntax trees at once for one that lost count.
+# Python 3.11 cannot build two syntax trees at once: steps submitted together would (gh-106905).
 _parsing = threading.Lock()
 
 
@@ -75,9 +73,7 @@ def recipe(
             inputs.extend(value)
         else:
             fields.update(_flat(name, _plain(name, value)))
-    with _PARSING:
-        code = code_fingerprint(function)
-    fields |= {f"code:{name}": digest for name, digest in code.items()}
+    fields |= {f"code:{name}": digest for name, digest in code_fingerprint(function).items()}
     return Recipe(fields, tuple(inputs))
 
 

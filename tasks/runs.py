@@ -59,12 +59,23 @@ def used(run_id: str) -> list[TableRef]:
 
 
 def publish_lineage_and_quality(run_id: str) -> None:
-    """Tables `lineage` and `quality` of one run over all tables it used."""
+    """Table `lineage` over all tables that a run used, `quality` over those not checked before."""
     lake, refs = Lake(lake_url()), used(run_id)
     if not refs:
         return
     publish_record(Lineage, lineage_rows(lake, refs, run_id), run_id)
-    publish_record(Quality, [row for ref in refs for row in check_table(ref, run_id)], run_id)
+    checked = _checked(lake) if any(ref.hit for ref in refs) else set()
+    unchecked = [ref for ref in refs if ref.snapshot not in checked]
+    publish_record(Quality, [row for ref in unchecked for row in check_table(ref, run_id)], run_id)
+
+
+def _checked(lake: Lake) -> set[str]:
+    """Snapshots that an earlier run has checked: they cannot have changed since."""
+    return {
+        snapshot
+        for commit in lake.commits(Quality.table)
+        for snapshot in lake.reference(commit).read(["snapshot"])["snapshot"].unique().to_pylist()
+    }
 
 
 def lineage_rows(lake: Lake, refs: Iterable[TableRef], run_id: str) -> list[dict[str, Any]]:

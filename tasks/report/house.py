@@ -115,9 +115,12 @@ def _run_row(run: Row) -> list[object]:
 
 def lineage(catalog: Catalog) -> Found | None:
     """What the last run used, each table made from those on its left."""
-    run_id, found = _of_last_run(catalog, "lineage", "ORDER BY ALL")
-    if not found:
+    commits = catalog.commits("lineage")
+    if not commits:
         return None
+    run_id = commits[-1].partition["run_id"]
+    quoted = run_id.replace("'", "''")
+    found = catalog.rows(f"SELECT * FROM lineage WHERE run_id = '{quoted}' ORDER BY ALL")
     records = {
         (commit.table, commit.snapshot): commit
         for name in {row[key] for row in found for key in ("table_name", "input_table")} - {None}
@@ -148,8 +151,14 @@ def lineage(catalog: Catalog) -> Found | None:
 
 
 def quality(catalog: Catalog) -> Found | None:
-    """Failed checks of the last run first, then how many passed."""
-    _, found = _of_last_run(catalog, "quality", 'ORDER BY table_name, snapshot, "check"')
+    """Failed checks of the tables as they stand first, then how many passed."""
+    checks = catalog.rows(
+        'SELECT DISTINCT ON (table_name, snapshot, "check") * FROM quality '
+        'ORDER BY table_name, snapshot, "check"'
+    )
+    names = {row["table_name"] for row in checks}
+    standing = {(name, commit.snapshot) for name in names for commit in catalog.shown(name)}
+    found = [row for row in checks if (row["table_name"], row["snapshot"]) in standing]
     if not found:
         return None
     failed = [row for row in found if not row["holds"]]
@@ -236,16 +245,6 @@ def catalogue(catalog: Catalog) -> Html:
         Column("last published (UTC)"), Column("holds"),
     ]  # fmt: skip
     return table(columns, listing, classes=["catalogue"])
-
-
-def _of_last_run(catalog: Catalog, name: str, order: str) -> tuple[str, list[Row]]:
-    """Id of the run that published last to a table with one partition a run, and its rows."""
-    commits = catalog.commits(name)
-    if not commits:
-        return "", []
-    run_id = commits[-1].partition.get("run_id", "")
-    quoted = run_id.replace("'", "''")
-    return run_id, catalog.rows(f"SELECT * FROM {name} WHERE run_id = '{quoted}' {order}")
 
 
 def _cut(total: int) -> list[Html]:

@@ -268,8 +268,8 @@ def cell_rows() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def quality_row(check: str, failures: int) -> dict[str, Any]:
-    return {"run_id": "run-0001", "table_name": "tart_scores", "snapshot": "s", "check": check,
+def quality_row(check: str, failures: int, snapshot: str = "s") -> dict[str, Any]:
+    return {"run_id": "run-0001", "table_name": "tart_scores", "snapshot": snapshot, "check": check,
             "rows": 24, "failures": failures, "holds": not failures}  # fmt: skip
 
 
@@ -305,7 +305,8 @@ def filled(lake: Lake) -> Lake:
         "lineage",
         [{"run_id": "run-0001"} | dict(zip(names, edge, strict=True)) for edge in edges],
     )
-    publish(lake, "quality", [quality_row(HOSTILE, 3), quality_row("has rows", 0)])
+    checks = [(HOSTILE, 3), ("has rows", 0)]
+    publish(lake, "quality", [quality_row(*check, scores.snapshot) for check in checks])
     unread = {"source": "s", "item": HOSTILE, "position": None, "reason": HOSTILE}
     publish(lake, "quarantine", [unread | {"run_id": "run-0001"}])
     return lake

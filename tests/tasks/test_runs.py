@@ -1,10 +1,14 @@
+from dataclasses import replace
+
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from data.lake import TableRef
-from tasks.runs import busy_seconds, profile_of
+from data.lake import Lake, TableRef
+from data.lake.tables.house import Quarantine
+from tasks.runs import begin, busy_seconds, finished, profile_of, publish_lineage_and_quality
 from tasks.showing import key, mermaid
 
 
@@ -66,3 +70,19 @@ def test_lineage_reads_as_a_graph():
 
 def test_artifact_keys_are_what_prefect_allows():
     assert key("Training the head, D=4") == "training-the-head--d-4"
+
+
+def test_a_snapshot_is_checked_by_the_run_that_used_it_first(lake_url):
+    lake = Lake(lake_url)
+    row = {"source": "s", "item": "i", "position": None, "reason": "r", "run_id": "r"}
+    rows = pa.Table.from_pylist([row], schema=Quarantine.arrow_schema())
+    ref = lake.publish(Quarantine, rows, recipe="0" * 64, fields={})
+
+    def checks(hit):
+        begin("")
+        finished(replace(ref, hit=hit))
+        publish_lineage_and_quality("")
+        return len(lake.commits("quality")), len(lake.commits("lineage"))
+
+    assert checks(hit=True) == (1, 1), "a run killed before its checks left it unchecked"
+    assert checks(hit=True) == (1, 2)

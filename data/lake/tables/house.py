@@ -48,7 +48,7 @@ class Quality(
     unique=("run_id", "table_name", "snapshot", "check"),
     partition=("run_id",),
 ):
-    """Checks of every table a run used, as SQL over the published rows."""
+    """Checks of every snapshot, as SQL over the published rows, by the run that used it first."""
 
     run_id: str = column("flow run that checked")
     table_name: str = column("table")
