@@ -83,18 +83,20 @@ def evaporate(config: EvaporateConfig = PROFILES["quick"]) -> TableRef:
     looked_at = intake.batches[0].members[: config.split.documents]
     told = sources(intake.collection, intake.place, looked_at, config.split)
     texts = results(
-        documents.submit(batch.number, intake.place, batch.members, told, corpus.max_mib)
-        for batch in intake.batches
+        documents.submit_each(
+            (batch.number, intake.place, batch.members, told, corpus.max_mib)
+            for batch in intake.batches
+        )
     )
-    pieces = [chunks.submit(text, corpus.chunk) for text in texts]
+    pieces = chunks.submit_each((text, corpus.chunk) for text in texts)
     pool = [texts[i] for i in _pool(intake, corpus)]
     known, calls = _labels_from(pool, 0, config)
     made = _functions_from(pool, known, calls, config)
     cells = results(
-        extractions.submit(text, [made], config.labelling, config.sandbox) for text in texts
+        extractions.submit_each((text, [made], config.labelling, config.sandbox) for text in texts)
     )
     results(pieces)
-    shifts = results(drift.submit(cells[0], later, config.drift) for later in cells[1:])
+    shifts = results(drift.submit_each((cells[0], later, config.drift) for later in cells[1:]))
     repairs = [made]
     for i, shifted in enumerate(shifts, start=1):
         repairs += _repaired(shifted, texts[i], intake.batches[i].number, config)
@@ -236,9 +238,18 @@ def _wide_tables(
         source: wide(source, [row for row in rows if row["source"] == source])
         for source in dict.fromkeys(row["source"] for row in rows)
     }
-    return results(
-        step.submit(cell, columns, source)
-        for text, cell in zip(texts, cells, strict=True)
+    held = [  # what a batch will hold is not known while it is only planned
+        steps.keys() if planning.pending(text) else set(text.read(["source"])["source"].to_pylist())
+        for text in texts
+    ]
+    return [
+        table
         for source, step in steps.items()
-        if planning.pending(text) or source in text.read(["source"])["source"].to_pylist()
-    )
+        for table in results(
+            step.submit_each(
+                (cell, columns, source)
+                for cell, there in zip(cells, held, strict=True)
+                if source in there
+            )
+        )
+    ]

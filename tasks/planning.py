@@ -31,7 +31,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Known:
-    """Stands in for a task's future while planning."""
+    """Stands in for a task's future where there is no task: while planning, and for hits."""
 
     ref: TableRef
 

@@ -16,7 +16,7 @@ import functools
 import inspect
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,12 +92,28 @@ class Step:
         future: PrefectFuture[TableRef] = self.task.submit(*args, **kwargs)
         return future
 
+    def submit_each(
+        self, calls: Iterable[Sequence[Any]]
+    ) -> list[PrefectFuture[TableRef] | planning.Known]:
+        """`submit` for every batch of a collection. Tables that are there need no task: a hundred
+        batches would show hundreds of them, and take longer than the few new documents do."""
+        return [self._found(args) or self.submit(*args) for args in calls]
+
     def recipe(self, arguments: Mapping[str, Any]) -> Recipe:
         return recipe(self.contract.table, self.version, self.fn, arguments)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Travels to other processes by name, as functions do."""
         return _step_named, (self.fn.__module__, self.fn.__qualname__)
+
+    def _found(self, args: Sequence[Any]) -> planning.Known | None:
+        if planning.active():
+            return None
+        asked, lake = time.time(), Lake(settings.lake_url())
+        commit = lake.find(self.contract.table, self.recipe(self._bound(tuple(args), {})).digest)
+        if commit is None or lake.damage(commit) is not None:
+            return None
+        return planning.Known(finished(_hit(lake, commit, asked)))
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         bound = inspect.signature(self.fn).bind(*args, **kwargs)
@@ -132,7 +148,8 @@ class Step:
             if commit is not None:
                 damage = lake.damage(commit)
                 if damage is None:
-                    return self._hit(lake, commit, asked)
+                    ref = _hit(lake, commit, asked)
+                    return Completed(name="Cached", message=f"found as {ref.snapshot}", data=ref)
                 log.warning("%s: %s; computing it anew", self.contract.table, damage)
                 damaged = commit
             ref = self._compute(lake, made_by, arguments, started)
@@ -143,11 +160,6 @@ class Step:
         if not is_alone():
             showing.table(ref, self.contract)
         return Completed(message=f"{ref.rows:,} rows in {ref.snapshot}", data=ref)
-
-    def _hit(self, lake: Lake, commit: Commit, asked: float) -> State[TableRef]:
-        log.info("%s: hit, %s rows", commit.table, f"{commit.rows:,}")
-        ref = lake.reference(commit, hit=True, started=asked, seconds=time.time() - asked)
-        return Completed(name="Cached", message=f"found as {commit.snapshot}", data=ref)
 
     def _compute(
         self, lake: Lake, made_by: Recipe, arguments: Mapping[str, Any], started: float
@@ -194,6 +206,11 @@ def results(futures: Iterable[PrefectFuture[TableRef] | planning.Known]) -> list
         future.result() if isinstance(future, planning.Known) else finished(future.result())
         for future in futures
     ]
+
+
+def _hit(lake: Lake, commit: Commit, asked: float) -> TableRef:
+    log.info("%s: hit, %s rows", commit.table, f"{commit.rows:,}")
+    return lake.reference(commit, hit=True, started=asked, seconds=time.time() - asked)
 
 
 def _step_named(module: str, name: str) -> Step:

@@ -9,7 +9,7 @@ import pytest
 
 from data.lake import ContractError, Lake
 from data.lake.catalog import Catalog
-from tests.tasks.toy import ToyConfig, inner, toy, twice
+from tests.tasks.toy import ToyConfig, batches, inner, toy, twice
 
 pytestmark = [pytest.mark.flow, pytest.mark.usefixtures("prefect_server")]
 
@@ -51,6 +51,22 @@ def test_hits_are_called_cached_in_the_ui(config):
             if task.name.startswith("measurements")
         ]
     assert task.state.name == "Cached"
+
+
+def test_of_many_batches_only_the_new_ones_become_tasks(config, lake_url):
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+
+    batches(config)
+    state = batches(config.model_copy(update={"rows": 4}), return_state=True)
+    refs = state.result()
+    assert [(ref.rows, ref.hit) for ref in refs] == [(1, True), (2, True), (3, True), (4, False)]
+    with get_client(sync_client=True) as client:
+        run = FlowRunFilter(id={"any_": [state.state_details.flow_run_id]})
+        tasks = client.read_task_runs(flow_run_filter=run)
+    assert [task.state.name for task in tasks] == ["Completed"]
+    [row] = Catalog(Lake(lake_url)).rows("SELECT hits, misses FROM runs WHERE hits > 0")
+    assert row == {"hits": 3, "misses": 1}
 
 
 @pytest.mark.parametrize("how", ["altered", "gone"])

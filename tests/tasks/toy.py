@@ -99,3 +99,11 @@ def toy(config: ToyConfig = PROFILES["quick"]) -> TableRef:
 def twice(config: ToyConfig = PROFILES["quick"]) -> list[TableRef]:
     """One step, asked for twice at once."""
     return results([cold.submit(first(config)) for _ in range(2)])
+
+
+@pipeline("toy-batches")
+def batches(config: ToyConfig = PROFILES["quick"]) -> list[TableRef]:
+    """The first step for every batch of a collection, as many as there are rows."""
+    sizes = range(1, config.rows + 1)
+    of_batch = first(config).model_copy
+    return results(cold.submit_each([(of_batch(update={"rows": n}),) for n in sizes]))
