@@ -102,15 +102,20 @@ def _fingerprint(function: Callable[..., Any]) -> Mapping[str, str]:
     pending = sorted({target for node in own for target in _imported(node, module.__name__)})
     while pending:
         name = pending.pop()
-        if name in digests:
-            continue
-        path = _source(name)
-        if path is None:
-            continue
-        nodes = _parsed(path).body
-        digests[name] = _digest(nodes)
-        pending += [target for node in nodes for target in _imported(node, name)]
+        if name not in digests and (known := _module(name)) is not None:
+            digests[name], imported = known
+            pending += imported
     return digests
+
+
+@functools.cache
+def _module(name: str) -> tuple[str, list[str]] | None:
+    """Digest of a module and the modules of models/ and data/ it imports; None if it is none."""
+    path = _source(name)
+    if path is None:
+        return None
+    nodes = _parsed(path).body
+    return _digest(nodes), [target for node in nodes for target in _imported(node, name)]
 
 
 def _reachable(tree: ast.Module, start: str) -> list[ast.stmt]:
@@ -192,23 +197,23 @@ def _source(module: str) -> Path | None:
 
 @functools.cache
 def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
+    """The module without comments and docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.Module(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
+                | ast.ClassDef(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
+                | ast.FunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
+                | ast.AsyncFunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
+            ):
+                node.body = rest
+    return tree
 
 
 def _digest(nodes: list[ast.stmt]) -> str:
-    bare = (_WithoutDocstrings().visit(ast.parse(ast.unparse(node))) for node in nodes)
-    text = "\n".join(ast.dump(node) for node in bare)
+    text = "\n".join(ast.dump(node) for node in nodes)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-class _WithoutDocstrings(ast.NodeTransformer):
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        body = getattr(node, "body", None)
-        match body:
-            case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-                node.body = rest  # type: ignore[attr-defined]
-        return node
 
 
 def _plain(name: str, value: Any) -> Any:
