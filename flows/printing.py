@@ -43,7 +43,7 @@ def tables() -> None:
 def describe(table: str) -> None:
     """A table's contract: type, unit, constraint and meaning of every column."""
     if table not in CONTRACTS:
-        raise CallError(f"no table {table!r}{meant(table, CONTRACTS)}; see headwater tables")
+        return _describe_made(table)
     contract = CONTRACTS[table]
     columns = Table("column", "type", "unit", "constraint", "meaning", box=None)
     for c in contract.columns:
@@ -55,6 +55,26 @@ def describe(table: str) -> None:
         out.print(f"unique: {', '.join(contract.unique)}", highlight=False)
     if contract.partition:
         out.print(f"one snapshot per: {', '.join(contract.partition)}", highlight=False)
+
+
+def _describe_made(table: str) -> None:
+    """A table whose columns were known at run time only, as its newest snapshot has them."""
+    catalog = Catalog(Lake(lake_url()))
+    commits = catalog.shown(table)
+    if not commits:
+        known = catalog.names()
+        raise CallError(f"no table {table!r}{meant(table, known)}; see headwater tables")
+    fields = next(catalog.lake.batches(catalog.lake.reference(commits[-1]))).schema
+    types = {row["column_name"]: row["column_type"] for row in catalog.rows(f'DESCRIBE "{table}"')}
+    columns = Table("column", "type", "meaning", box=None)
+    for field in fields:
+        told = (field.metadata or {}).get(b"meaning", b"").decode()
+        columns.add_row(field.name, types[field.name], told)
+    out = _console()
+    out.print(f"{table}: made at run time", highlight=False)
+    out.print(columns)
+    if commits[-1].partition:
+        out.print(f"one snapshot per: {', '.join(commits[-1].partition)}", highlight=False)
 
 
 def query(sql: str, format: str, output: Path | None) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from data.lake import Lake
 from data.lake.catalog import Catalog
-from flows import ingesting
+from flows import ingesting, printing
 from flows.errors import CallError
 from flows.evaporate import EvaporateConfig, estimate, evaporate
 from models.evaporate.config import CorpusConfig, InductionConfig
@@ -118,6 +118,9 @@ def test_labels_that_documents_share_are_enough(tmp_path, lake_url, prefect_serv
     assert evaporate(config).table == "visits"
     rows = Catalog(Lake(lake_url)).rows("SELECT * FROM visits")
     assert {row["patient"] for row in rows} == {one["Patient"] for one in facts.values()}
+    printing.describe("visits")
+    described = capsys.readouterr().out.splitlines()
+    assert ["seen_on", "DATE", "Seen", "on"] in [line.split() for line in described]
     ingesting.show("v3:patient")
     shown = capsys.readouterr().out
     assert f"»{facts['v3.txt']['Patient']}«" in " ".join(shown.split())
