@@ -32,7 +32,7 @@ def aggregate(
     tables to, in HELM's layout. Raises ValueError for a folder without results or a wrong schema.
     """
     server.configure_client()
-    from flows.helm import aggregate_folder
+    from flows.suites import aggregate_folder
     from models.helm.config import SourceConfig, TablesConfig
     from tasks.provenance import alone
     from tasks.records import publish_record

@@ -21,13 +21,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
-from prefect.states import Completed
-from prefect.tasks import Task, exponential_backoff
-
-from data.lake import Commit, Contract, Lake, TableRef
+from data.lake import Contract, Lake, TableRef
 from data.lake.catalog import refresh
 from data.lake.tables import CONTRACTS
 from tasks import planning, settings, showing
@@ -37,8 +31,9 @@ from tasks.runs import finished
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from prefect.client.schemas.objects import TaskRun
+    from prefect.client.schemas.objects import State, TaskRun
     from prefect.futures import PrefectFuture
+    from prefect.tasks import Task
 
 _working_on: ContextVar[tuple[Lake, str] | None] = ContextVar("working_on", default=None)
 
@@ -73,14 +68,13 @@ class Step:
         self.fn = function
         self.contract = contract
         self.version = version
-        self.task = self._as_task()
 
     def __call__(self, *args: Any, **kwargs: Any) -> TableRef:
         """Runs the step now, as a task of the surrounding flow (or plans it: tasks/planning.py)."""
         if planning.active():
             return planning.note(self.contract, self.recipe(self._bound(args, kwargs)))
         if is_alone():
-            return finished(self._run(self._bound(args, kwargs)).result())
+            return finished(self._table(self._bound(args, kwargs)))
         if settings.runner() != "threads":  # then every step works where the runner is
             return results([self.task.submit(*args, **kwargs)])[0]
         return finished(self.task(*args, return_state=True, **kwargs).result())
@@ -104,12 +98,23 @@ class Step:
         bound.apply_defaults()
         return bound.arguments
 
-    def _as_task(self) -> Task[..., TableRef]:
+    @functools.cached_property
+    def task(self) -> Task[..., TableRef]:
+        """The step as a Prefect task; made when asked for, as Prefect takes a second to load."""
+        from prefect import task
+        from prefect.cache_policies import NO_CACHE
+        from prefect.states import Completed
+        from prefect.tasks import exponential_backoff
+
         @functools.wraps(self.fn)
         def run(*args: Any, **kwargs: Any) -> State[TableRef]:
-            return self._run(self._bound(args, kwargs))
+            ref = self._table(self._bound(args, kwargs))
+            if ref.hit:
+                return Completed(name="Cached", message=f"found as {ref.snapshot}", data=ref)
+            showing.table(ref, self.contract)
+            return Completed(message=f"{ref.rows:,} rows in {ref.snapshot}", data=ref)
 
-        return task(  # type: ignore[call-overload]
+        return task(  # type: ignore[call-overload,no-any-return]
             run,
             name=self.contract.table,
             description=self.contract.meaning(),
@@ -122,7 +127,8 @@ class Step:
             retry_condition_fn=is_passing_io_failure,
         )
 
-    def _run(self, arguments: Mapping[str, Any]) -> State[TableRef]:
+    def _table(self, arguments: Mapping[str, Any]) -> TableRef:
+        """The table of these arguments: found, or computed and published."""
         asked = time.time()
         lake, made_by = Lake(settings.lake_url()), self.recipe(arguments)
         with lake.lock(made_by.digest[:12], waiting=self._say_waiting):
@@ -132,22 +138,18 @@ class Step:
             if commit is not None:
                 damage = lake.damage(commit)
                 if damage is None:
-                    return self._hit(lake, commit, asked)
+                    log.info("%s: hit, %s rows", commit.table, f"{commit.rows:,}")
+                    seconds = time.time() - asked
+                    return lake.reference(commit, hit=True, started=asked, seconds=seconds)
                 log.warning("%s: %s; computing it anew", self.contract.table, damage)
                 damaged = commit
             ref = self._compute(lake, made_by, arguments, started)
             if damaged is not None:
                 lake.withdraw(damaged)
-        refresh(lake)
+        if not is_alone():  # a command without a server refreshes once, at its end
+            refresh(lake)
         log.info("%s: %s rows in %.1f s", ref.table, f"{ref.rows:,}", ref.seconds)
-        if not is_alone():
-            showing.table(ref, self.contract)
-        return Completed(message=f"{ref.rows:,} rows in {ref.snapshot}", data=ref)
-
-    def _hit(self, lake: Lake, commit: Commit, asked: float) -> State[TableRef]:
-        log.info("%s: hit, %s rows", commit.table, f"{commit.rows:,}")
-        ref = lake.reference(commit, hit=True, started=asked, seconds=time.time() - asked)
-        return Completed(name="Cached", message=f"found as {commit.snapshot}", data=ref)
+        return ref
 
     def _compute(
         self, lake: Lake, made_by: Recipe, arguments: Mapping[str, Any], started: float

@@ -19,7 +19,7 @@ import importlib.util
 import inspect
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,9 +111,8 @@ def _fingerprint(function: Callable[..., Any]) -> Mapping[str, str]:
         path = _source(name)
         if path is None:
             continue
-        nodes = _parsed(path).body
-        digests[name] = _digest(nodes)
-        pending += [target for node in nodes for target in _imported(node, name)]
+        digests[name], imported = _whole(path, name)
+        pending += imported
     return digests
 
 
@@ -192,6 +191,13 @@ def _source(module: str) -> Path | None:
             if file.is_file():
                 return file
     return None
+
+
+@functools.cache
+def _whole(path: Path, name: str) -> tuple[str, Sequence[str]]:
+    """Digest of a module and what it imports; the steps of a flow share most of their modules."""
+    nodes = _parsed(path).body
+    return _digest(nodes), [target for node in nodes for target in _imported(node, name)]
 
 
 @functools.cache

@@ -1,0 +1,69 @@
+"""A suite from its results to its win rates: the part of the HELM flow that needs no server.
+
+Apart from the flow, so that `headwater aggregate` does not load Prefect.
+"""
+
+from data.lake import TableRef
+from models.helm.config import SourceConfig, TablesConfig
+from tasks.helm import (
+    helm_cells,
+    helm_columns,
+    helm_comparisons,
+    helm_costs,
+    helm_coverage,
+    helm_recomputed,
+    helm_rows,
+    helm_tie_groups,
+    helm_win_rates,
+    suite_schema,
+)
+from tasks.helm_ingest import (
+    helm_files,
+    helm_instance_stats,
+    helm_predictions,
+    helm_runs,
+    helm_stats,
+    suites,
+)
+
+
+def aggregate_folder(source: SourceConfig, config: TablesConfig) -> list[TableRef]:
+    """Cells and win rates of every suite in a folder of results; the win rates of each."""
+    return [
+        aggregate_suite(
+            helm_files(source.folder, suite, digest),
+            suite_schema(source.folder, suite, source.schema_file),
+            config,
+        )
+        for suite, digest in suites(source.folder).items()
+    ]
+
+
+def aggregate_suite(files: TableRef, schema: str, config: TablesConfig) -> TableRef:
+    """One suite's files through to its win rates."""
+    runs = helm_runs(files)
+    stats = helm_stats(files)
+    instance_stats = helm_instance_stats(files)
+    predictions = helm_predictions(files)
+    return tabulate(runs, stats, instance_stats, predictions, schema=schema, config=config)
+
+
+def tabulate(
+    runs: TableRef,
+    stats: TableRef,
+    instance_stats: TableRef,
+    predictions: TableRef,
+    *,
+    schema: str,
+    config: TablesConfig,
+) -> TableRef:
+    """From what was read or computed of a suite's runs to its win rates."""
+    columns = helm_columns(runs, stats, schema)
+    rows = helm_rows(runs, stats, schema)
+    recomputed = helm_recomputed(instance_stats, stats, columns, config.worst, config.recompute)
+    cells = helm_cells(columns, rows, stats, recomputed, config.worst)
+    helm_coverage(cells)
+    helm_comparisons(cells, config)
+    helm_tie_groups(cells, config)
+    helm_costs(runs, instance_stats, predictions)
+    return helm_win_rates(cells, config)
