@@ -25,6 +25,7 @@ from tasks.helm_ingest import (
     helm_stats,
     suites,
 )
+from tasks.produces import results
 
 
 def aggregate_folder(source: SourceConfig, config: TablesConfig) -> list[TableRef]:
@@ -41,10 +42,8 @@ def aggregate_folder(source: SourceConfig, config: TablesConfig) -> list[TableRe
 
 def aggregate_suite(files: TableRef, schema: str, config: TablesConfig) -> TableRef:
     """One suite's files through to its win rates."""
-    runs = helm_runs(files)
-    stats = helm_stats(files)
-    instance_stats = helm_instance_stats(files)
-    predictions = helm_predictions(files)
+    read = (helm_instance_stats, helm_stats, helm_predictions, helm_runs)  # the longest first
+    instance_stats, stats, predictions, runs = results([step.submit(files) for step in read])
     return tabulate(runs, stats, instance_stats, predictions, schema=schema, config=config)
 
 
@@ -60,10 +59,13 @@ def tabulate(
     """From what was read or computed of a suite's runs to its win rates."""
     columns = helm_columns(runs, stats, schema)
     rows = helm_rows(runs, stats, schema)
-    recomputed = helm_recomputed(instance_stats, stats, columns, config.worst, config.recompute)
+    recomputed = helm_recomputed(instance_stats, stats, columns, config.recomputed)
     cells = helm_cells(columns, rows, stats, recomputed, config.worst)
-    helm_coverage(cells)
-    helm_comparisons(cells, config)
-    helm_tie_groups(cells, config)
-    helm_costs(runs, instance_stats, predictions)
-    return helm_win_rates(cells, config)
+    if config.beyond:
+        helm_comparisons(cells, config)
+        helm_tie_groups(cells, config)
+    coverage = helm_coverage.submit(cells)
+    costs = helm_costs.submit(runs, instance_stats, predictions)
+    rates = helm_win_rates(cells, config)
+    results([coverage, costs])
+    return rates

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.lake import TableRef
 from data.lake.catalog import run_sql
 from data.lake.tables import helm as tables
-from models.helm.config import Recompute, TablesConfig, Worst
+from models.helm.config import RecomputedConfig, TablesConfig, Worst
 from models.helm.files import find_files
 from models.helm.layout import Run, TablePlan, plan_tables
 from models.helm.schema import Schema, completed, read_schema
@@ -78,18 +79,26 @@ def helm_rows(runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=tables.HelmRows.arrow_schema())
 
 
-@produces("helm_recomputed", version=1)
+@produces("helm_recomputed", version=2)
 def helm_recomputed(
-    instance_stats: TableRef, stats: TableRef, columns: TableRef, worst: Worst, recompute: Recompute
+    instance_stats: TableRef, stats: TableRef, columns: TableRef, config: RecomputedConfig
 ) -> pa.Table:
     """Stats derived anew from the instances; calibration where a run lacks it, or of all runs."""
-    told = set() if recompute == "all" else set(stats.read(["run"])["run"].to_pylist())
+    told: set[str] = set()
+    if config.recompute == "missing":
+        told = set(pc.unique(stats.read(["run"])["run"]).to_pylist())
+    instances: TableRef | pa.Table = instance_stats
+    if not config.all_runs:
+        instances = run_sql(
+            "SELECT * FROM helm_instance_stats WHERE run NOT IN (SELECT run FROM helm_stats)",
+            {"helm_instance_stats": instance_stats, "helm_stats": stats},
+        )
     return run_sql(
-        sql("helm_recomputed.sql", worst),
+        sql("helm_recomputed.sql", config.worst),
         {
-            "helm_instance_stats": instance_stats,
+            "helm_instance_stats": instances,
             "helm_columns": columns,
-            "calibration": calibration_of(instance_stats, told),
+            "calibration": calibration_of(instances, told),
         },
     )
 
@@ -133,7 +142,9 @@ def helm_win_rates(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
     statement = f"CREATE MACRO legacy_ties() AS {config.ties == 'legacy'}; "
     found = run_sql(statement + sql("helm_win_rates.sql"), {"helm_cells": helm_cells})
     intervals = [
-        bootstrap_mean(rates, config.draws, config.seed) if rates else (None, None)
+        bootstrap_mean(rates, config.draws, config.seed)
+        if rates and config.beyond
+        else (None, None)
         for rates in found["rates"].to_pylist()
     ]
     for number, name in enumerate(("low", "high")):
@@ -147,7 +158,7 @@ def helm_comparisons(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
     from models.helm.inference import compare
 
     found = [
-        key | vars(comparison)
+        dict(key) | vars(comparison)
         for key, scores in _by_table(helm_cells)
         for comparison in compare(scores, config.draws, config.seed)
     ]
@@ -160,7 +171,7 @@ def helm_tie_groups(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
     from models.helm.inference import tie_groups
 
     found = [
-        key | {"row": row, "tie_group": number}
+        dict(key) | {"row": row, "tie_group": number}
         for key, scores in _by_table(helm_cells)
         for row, number in tie_groups(scores, config.seed).items()
     ]
@@ -235,7 +246,7 @@ def _run(row: dict[str, Any]) -> Run:
     )
 
 
-def calibration_of(instance_stats: TableRef, told: Set[str]) -> pa.Table:
+def calibration_of(instance_stats: TableRef | pa.Table, told: Set[str]) -> pa.Table:
     """Calibration of every run, trial and context in which some answer has a log-probability.
 
     told: runs to leave out, because they have told theirs.
@@ -261,18 +272,23 @@ def calibration_of(instance_stats: TableRef, told: Set[str]) -> pa.Table:
     return pa.Table.from_pylist(found, schema=pa.schema(fields))
 
 
-def _by_table(helm_cells: TableRef) -> Iterator[tuple[dict[str, str], Scores]]:
-    """Every table that rows are compared in, with its scores."""
-    wanted = ["row", "column_position", "lower_is_better", "value", "strategies"]
+@functools.lru_cache(maxsize=1)
+def _by_table(helm_cells: TableRef) -> Sequence[tuple[Mapping[str, str], Scores]]:
+    """Every table that rows are compared in, with its scores; kept for the next step."""
+    cells = helm_cells.read(
+        [*_TABLE, "row", "column_position", "lower_is_better", "value", "strategies"]
+    )
+    wanted = pc.and_(
+        pc.greater(pc.list_value_length(cells["strategies"]), 0),
+        pc.is_valid(cells["lower_is_better"]),
+    )
     found: dict[tuple[str, ...], dict[int, dict[str, float]]] = {}
-    for cell in helm_cells.read([*_TABLE, *wanted]).to_pylist():
-        if cell["strategies"] and cell["lower_is_better"] is not None:
-            columns = found.setdefault(tuple(cell[name] for name in _TABLE), {})
-            if cell["value"] is not None:
-                value = -cell["value"] if cell["lower_is_better"] else cell["value"]
-                columns.setdefault(cell["column_position"], {})[cell["row"]] = value
-    for key, columns in found.items():
-        yield dict(zip(_TABLE, key, strict=True)), columns
+    for cell in cells.filter(wanted).drop_columns("strategies").to_pylist():
+        columns = found.setdefault(tuple(cell[name] for name in _TABLE), {})
+        if cell["value"] is not None:
+            value = -cell["value"] if cell["lower_is_better"] else cell["value"]
+            columns.setdefault(cell["column_position"], {})[cell["row"]] = value
+    return [(dict(zip(_TABLE, key, strict=True)), columns) for key, columns in found.items()]
 
 
 def _suite(ref: TableRef) -> str:

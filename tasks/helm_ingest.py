@@ -36,7 +36,11 @@ from tasks.settings import lake_url, workers
 
 log = logging.getLogger(__name__)
 
-PARALLEL = 32 << 20  # bytes of JSON from which starting processes pays
+PARALLEL = 96 << 20  # bytes of JSON from which starting processes pays
+
+
+_Known = tuple[int, int, str]  # size [bytes], modified [ns since 1970], sha256
+_listed: dict[tuple[str, str, str], list[tuple[ResultFile, _Known]]] = {}
 
 
 def suites(folder: str) -> dict[str, str]:
@@ -47,36 +51,39 @@ def suites(folder: str) -> dict[str, str]:
     """
     found, left_out = find_files(Path(folder))
     quarantine(f"helm {folder}", [(str(bad.path), None, bad.reason) for bad in left_out])
+    if workers() > 1 and sum(file.bytes for file in found) >= PARALLEL:
+        _pool()  # gets ready while the files are hashed
     hashes = _hashes(folder, found)
-    return {
-        suite: hashlib.sha256(
-            json.dumps([(str(f.path), hashes[f.path][2]) for f in files]).encode()
-        ).hexdigest()
-        for suite, files in ((s, list(g)) for s, g in groupby(found, key=lambda f: f.suite))
-    }
+    digests = {}
+    for suite, files in ((s, list(g)) for s, g in groupby(found, key=lambda f: f.suite)):
+        told = json.dumps([(str(f.path), hashes[f.path][2]) for f in files])
+        digests[suite] = hashlib.sha256(told.encode()).hexdigest()
+        _listed[folder, suite, digests[suite]] = [(file, hashes[file.path]) for file in files]
+    return digests
 
 
 @produces("helm_files", version=1)
 def helm_files(folder: str, suite: str, digest: str) -> pa.Table:
     """The result files of one suite; `digest` stands for their contents in the recipe."""
     root = Path(folder).resolve()
-    found = [file for file in find_files(root)[0] if file.suite == suite]
-    hashes = _hashes(folder, found)
-    listed = []
-    for file in found:
-        size, modified, sha256 = hashes[file.path]
-        listed.append(
-            {
-                "suite": suite,
-                "run": file.run,
-                "kind": file.kind,
-                "folder": str(root),
-                "path": _relative(file.path, root),
-                "bytes": size,
-                "modified": modified,
-                "sha256": sha256,
-            }
-        )
+    files = _listed.pop((folder, suite, digest), None)
+    if files is None:  # found by another process
+        found = [file for file in find_files(root)[0] if file.suite == suite]
+        hashes = _hashes(folder, found)
+        files = [(file, hashes[file.path]) for file in found]
+    listed = [
+        {
+            "suite": suite,
+            "run": file.run,
+            "kind": file.kind,
+            "folder": str(root),
+            "path": _relative(file.path, root),
+            "bytes": size,
+            "modified": modified,
+            "sha256": sha256,
+        }
+        for file, (size, modified, sha256) in files
+    ]
     return pa.Table.from_pylist(listed, schema=tables.HelmFiles.arrow_schema())
 
 
@@ -161,9 +168,17 @@ def _work(jobs: Sequence[Job], size: int, place: Path) -> Iterator[tuple[str, li
 
 @functools.cache
 def _pool() -> ProcessPoolExecutor:
-    """The workers of this process, kept for the tables to come: a fresh interpreter each, because
-    forking a process that has threads can lock up."""
-    return ProcessPoolExecutor(workers(), mp_context=multiprocessing.get_context("spawn"))
+    """The workers of this process, kept for the tables to come.
+
+    They are forks of a server that has loaded what they need and does nothing else: a fork of this
+    process, which has threads, could lock up, and a fresh interpreter each would take longer.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tasks.helm_reading"])
+    pool = ProcessPoolExecutor(workers(), mp_context=context)
+    for _ in range(workers()):
+        pool.submit(os.getpid)  # a pool starts its workers when it is given work
+    return pool
 
 
 def _shares(jobs: Sequence[Job], parts: int) -> list[Job]:
@@ -208,7 +223,7 @@ def _previous(
     return None, set()
 
 
-def _hashes(folder: str, found: Sequence[ResultFile]) -> dict[Path, tuple[int, int, str]]:
+def _hashes(folder: str, found: Sequence[ResultFile]) -> dict[Path, _Known]:
     """Size, time and hash of every file; hashes of unchanged ones as the lake remembers them."""
     root = Path(folder).resolve()
     lake = Lake(lake_url())
@@ -237,7 +252,8 @@ _hashed: dict[tuple[str, int, int], str] = {}
 
 
 def _relative(path: Path, root: Path) -> str:
-    return os.path.relpath(path, root)
+    text, above = str(path), f"{root}{os.sep}"
+    return text[len(above) :] if text.startswith(above) else os.path.relpath(path, root)
 
 
 def _suite(files: TableRef) -> str:

@@ -20,6 +20,7 @@ from data.lake.tables import CONTRACTS
 from models.helm import columns, foreign, rows
 from models.helm.form import FormError
 from models.helm.streaming import LARGE, BrokenError, elements, load, offset_of
+from tasks.lean import without_pandas
 
 BATCH = 131_072  # rows
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -79,6 +80,7 @@ def read_job(job: Job, target: str) -> list[Bad]:
 
     Rows of a file that turns out to be broken are not written.
     """
+    without_pandas()
     schema = CONTRACTS[job.table].arrow_schema()
     bad: list[Bad] = []
     with (
@@ -130,9 +132,7 @@ def _read(job: Job, kind: str, run: str, name: str, bad: list[Bad]) -> Iterator[
         bad.append(_broken(name, error))
 
 
-def _of_large(
-    job: Job, kind: str, run: str, name: str, bad: list[Bad]
-) -> Iterator[pa.RecordBatch]:
+def _of_large(job: Job, kind: str, run: str, name: str, bad: list[Bad]) -> Iterator[pa.RecordBatch]:
     """A file whose rows may not fit in memory: set down on disk until the file proves whole."""
     path = Path(job.folder) / name
     if kind == "run_spec":
@@ -176,7 +176,7 @@ def _batch_of(
     fields = _FIELDS[job.table]
     joined = [row for found_ in lists for row in found_]
     values = dict(zip(fields, zip(*joined, strict=True), strict=True)) if joined else {}
-    return _batch(job, read, [len(found_) for found_ in lists], lambda name: values.get(name, ()))
+    return _batch(job, read, [len(found_) for found_ in lists], values)
 
 
 def _rows_of(job: Job, kind: str, one: _Read, bad: list[Bad], first: int) -> list[rows.Row]:
@@ -203,12 +203,8 @@ def _of_columns(job: Job, read: Sequence[_Read], found: columns.Columns) -> pa.R
     rows_to = np.cumsum([0, *found.sizes])
     counts = np.diff(rows_to[ends])
 
-    def values(name: str) -> Any:
-        if name in described:
-            return pa.array(described[name]).take(of)
-        return found.values[name]
-
-    return _batch(job, read, counts, values)
+    pointed = {name: pa.array(told).take(of) for name, told in described.items()}
+    return _batch(job, read, counts, {**found.values, **pointed})
 
 
 def _of_foreign(
@@ -228,15 +224,16 @@ def _of_foreign(
             if told
             else ()
         )
-        yield _batch(job, runs, [1] * len(told), lambda field, v=values: v.get(field, ()))
+        yield _batch(job, runs, [1] * len(told), values)
         if job.table == "helm_runs":  # told once, not for every table
             bad += [(f"{name}[{entry.number}]", None, entry.reason) for entry in found.unusable]
 
 
 def _batch(
-    job: Job, read: Sequence[_Read], counts: Sequence[int], values: Callable[[str], Any]
+    job: Job, read: Sequence[_Read], counts: Sequence[int], values: Mapping[str, Any]
 ) -> pa.RecordBatch:
-    """A batch of the table: `counts[i]` rows of `read[i]`, the other columns from `values`."""
+    """A batch of the table: `counts[i]` rows of `read[i]`, the other columns in `values`; without
+    any rows those may be missing."""
     schema = CONTRACTS[job.table].arrow_schema()
     total = int(sum(counts))
     whose = pa.array(np.repeat(np.arange(len(read), dtype=np.int32), counts))
@@ -247,7 +244,7 @@ def _batch(
     }
     arrays = []
     for field in schema:
-        column = shared[field.name] if field.name in shared else values(field.name)
+        column = shared[field.name] if field.name in shared else values.get(field.name, ())
         typed = isinstance(column, pa.Array)
         arrays.append(column.cast(field.type) if typed else pa.array(column, field.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)

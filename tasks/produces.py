@@ -17,7 +17,8 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State, TaskRun
     from prefect.futures import PrefectFuture
     from prefect.tasks import Task
+
+    Submitted = PrefectFuture[TableRef] | Future[TableRef] | planning.Known
 
 _working_on: ContextVar[tuple[Lake, str] | None] = ContextVar("working_on", default=None)
 
@@ -79,10 +82,12 @@ class Step:
             return results([self.task.submit(*args, **kwargs)])[0]
         return finished(self.task(*args, return_state=True, **kwargs).result())
 
-    def submit(self, *args: Any, **kwargs: Any) -> PrefectFuture[TableRef] | planning.Known:
-        """Runs the step on the flow's task runner; `.result()` of what comes back is its table."""
+    def submit(self, *args: Any, **kwargs: Any) -> Submitted:
+        """Runs the step on the flow's task runner; `results` gives its table when it is done."""
         if planning.active():
             return planning.Known(self(*args, **kwargs))
+        if is_alone():
+            return _threads().submit(copy_context().run, self._table, self._bound(args, kwargs))
         future: PrefectFuture[TableRef] = self.task.submit(*args, **kwargs)
         return future
 
@@ -114,7 +119,7 @@ class Step:
             showing.table(ref, self.contract)
             return Completed(message=f"{ref.rows:,} rows in {ref.snapshot}", data=ref)
 
-        return task(  # type: ignore[call-overload,no-any-return]
+        return task(  # type: ignore[call-overload]
             run,
             name=self.contract.table,
             description=self.contract.meaning(),
@@ -190,12 +195,18 @@ def is_passing_io_failure(task: Task[..., Any], run: TaskRun, state: State[Any])
     return isinstance(error, OSError | TimeoutError) and not isinstance(error, _LASTING)
 
 
-def results(futures: Iterable[PrefectFuture[TableRef] | planning.Known]) -> list[TableRef]:
+def results(futures: Iterable[Submitted]) -> list[TableRef]:
     """The tables of submitted steps, in order; raises the first failure."""
     return [
         future.result() if isinstance(future, planning.Known) else finished(future.result())
         for future in futures
     ]
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """What steps without a server are submitted to."""
+    return ThreadPoolExecutor(settings.workers(), thread_name_prefix="step")
 
 
 def _step_named(module: str, name: str) -> Step:

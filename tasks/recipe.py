@@ -111,7 +111,7 @@ def _fingerprint(function: Callable[..., Any]) -> Mapping[str, str]:
         path = _source(name)
         if path is None:
             continue
-        digests[name], imported = _whole(path, name)
+        digests[name], imported = _whole(_parsed(path), name)
         pending += imported
     return digests
 
@@ -194,20 +194,20 @@ def _source(module: str) -> Path | None:
 
 
 @functools.cache
-def _whole(path: Path, name: str) -> tuple[str, Sequence[str]]:
+def _whole(tree: ast.Module, name: str) -> tuple[str, Sequence[str]]:
     """Digest of a module and what it imports; the steps of a flow share most of their modules."""
-    nodes = _parsed(path).body
-    return _digest(nodes), [target for node in nodes for target in _imported(node, name)]
+    return _digest(tree.body), [target for node in tree.body for target in _imported(node, name)]
 
 
 @functools.cache
 def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
+    """A module's syntax tree without its docstrings."""
+    tree: ast.Module = _WithoutDocstrings().visit(ast.parse(path.read_text("utf-8")))
+    return tree
 
 
 def _digest(nodes: list[ast.stmt]) -> str:
-    bare = (_WithoutDocstrings().visit(ast.parse(ast.unparse(node))) for node in nodes)
-    text = "\n".join(ast.dump(node) for node in bare)
+    text = "\n".join(ast.dump(node) for node in nodes)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

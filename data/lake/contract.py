@@ -212,8 +212,6 @@ def _cast(table: str, rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _check_values(contract: type[Contract], rows: pa.Table) -> None:
-    import pandera.errors
-
     # A float column may hold NaN, which is no value either; other plain columns were checked by
     # their type alone.
     wanted = [
@@ -224,6 +222,8 @@ def _check_values(contract: type[Contract], rows: pa.Table) -> None:
     _check_partition(contract, rows)
     if not wanted or not rows.num_rows or _plainly_kept(contract, rows):
         return
+    import pandera.errors
+
     frame = rows.select(wanted).to_pandas()
     schema = contract.pandera_schema()
     schema = schema.remove_columns([n for n in schema.columns if n not in wanted])

@@ -41,6 +41,14 @@ class ResultFile:
     kind: Kind
     path: Path
 
+    @property
+    def bytes(self) -> int:
+        """Its size now; 0 when it is gone."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
 
 @dataclass(frozen=True)
 class LeftOut:

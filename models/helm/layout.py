@@ -7,6 +7,7 @@ what tells it from the other rows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -287,16 +288,19 @@ def _distinguishing(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     first = items[0] if items else {}
     common = {k for k in first if all(k in item and item[k] == first[k] for item in items)}
     rest = [{k: v for k, v in item.items() if k not in common} for item in items]
+    alike: dict[tuple[str, ...], Counter[Adapter]] = {}
+
+    def number_like(item: Mapping[str, Any], keys: tuple[str, ...]) -> int:
+        if keys not in alike:
+            alike[keys] = Counter(tuple((k, other.get(k)) for k in keys) for other in rest)
+        return alike[keys][tuple((k, item.get(k)) for k in keys)]
+
     cut = []
     for whole in rest:
-        item = whole
         keys = sorted(whole, key=lambda k: _PRIORITY.index(k) if k in _PRIORITY else len(_PRIORITY))
-        for length in range(1, len(keys) + 1):
-            short = {k: whole.get(k) for k in keys[:length]}
-            if sum({k: other.get(k) for k in keys[:length]} == short for other in rest) == 1:
-                item = short
-                break
-        cut.append(item)
+        lengths = (n for n in range(1, len(keys) + 1) if number_like(whole, tuple(keys[:n])) == 1)
+        length = next(lengths, None)
+        cut.append(whole if length is None else {k: whole.get(k) for k in keys[:length]})
     return cut
 
 

@@ -41,10 +41,13 @@ entries = st.fixed_dictionaries(
 
 def as_rows(found: Columns, fields):
     described = [
-        dict(zip(PERTURBATION_FIELDS, found.perturbations[place], strict=True)) for place in found.of
+        dict(zip(PERTURBATION_FIELDS, found.perturbations[place], strict=True))
+        for place in found.of
     ]
     return [
-        tuple(described[i][name] if name in described[i] else found.values[name][i] for name in fields)
+        tuple(
+            described[i][name] if name in described[i] else found.values[name][i] for name in fields
+        )
         for i in range(len(found.of))
     ]
 
