@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from data.lake import TableRef
 from data.lake.catalog import run_sql
-from data.lake.tables import helm as tables
+from data.lake.tables import helm_results as tables
 from models.helm.config import RecomputedConfig, TablesConfig, Worst
 from models.helm.files import find_files
 from models.helm.layout import Run, TablePlan, plan_tables
@@ -79,7 +79,7 @@ def helm_rows(runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=tables.HelmRows.arrow_schema())
 
 
-@produces("helm_recomputed", version=2)
+@produces("helm_recomputed", version=3)
 def helm_recomputed(
     instance_stats: TableRef, stats: TableRef, columns: TableRef, config: RecomputedConfig
 ) -> pa.Table:
@@ -103,7 +103,7 @@ def helm_recomputed(
     )
 
 
-@produces("helm_cells", version=2)
+@produces("helm_cells", version=3)
 def helm_cells(
     columns: TableRef, rows: TableRef, stats: TableRef, recomputed: TableRef, worst: Worst
 ) -> pa.Table:
@@ -119,7 +119,7 @@ def helm_cells(
     )
 
 
-@produces("helm_cells", version=2)
+@produces("helm_cells", version=3)
 def lab_cells(
     extraction_scores: TableRef, tart_scores: TableRef, forecast_scores: TableRef
 ) -> pa.Table:

@@ -51,7 +51,8 @@ chosen AS (
 weighed AS (
     SELECT
         s.run, n.metric, n.split, n.sub_split, n.perturbation, n.choice,
-        sum(s.instances) AS instances, sum(s.total) AS total
+        sum(s.instances) AS instances, sum(s.total) AS total, sum(s.variance) AS variance,
+        sum(s.smallest) AS smallest, sum(s.largest) AS largest
     FROM names AS n
     JOIN helm_recomputed AS s
         ON s.metric = n.found
@@ -72,6 +73,9 @@ behind AS (
             contains(c.run_group, 'babi') AND NOT contains(c.table_name, 'task:')
             AND NOT contains(r.run, 'task=all')
         ) AS counts,
+        count(*) OVER (
+            PARTITION BY c."group", c.table_name, c.position, r.position, r.run
+        ) AS times,
         c.metric, c.split, c.sub_split, c.perturbation
     FROM helm_columns AS c
     JOIN helm_rows AS r USING ("group", table_name)
@@ -86,6 +90,13 @@ merged AS (
         sum(m.sum) / nullif(sum(m.count), 0) AS value,
         sum(w.total) / nullif(sum(w.instances), 0) AS weighted,
         sum(w.instances) AS instances,
+        -- Of a run that counts twice, the errors add up instead of averaging out. Without the
+        -- variance of every part there is no interval.
+        CASE WHEN count(w.variance) = count(m.run) THEN
+            1.959964 * sqrt(sum(w.variance * b.times)) / nullif(sum(m.count), 0)
+        END AS reach,
+        sum(w.smallest) / nullif(sum(m.count), 0) AS smallest,
+        sum(w.largest) / nullif(sum(m.count), 0) AS largest,
         coalesce(list(DISTINCT b.run ORDER BY b.run) FILTER (WHERE m.run IS NOT NULL), []) AS runs
     FROM behind AS b
     LEFT JOIN chosen AS m
@@ -134,6 +145,11 @@ SELECT
     "column",
     lower_is_better,
     CASE WHEN NOT hidden THEN value END AS value,
+    -- As the bootstrap, it does not leave what drawing one instance over and over would give.
+    CASE WHEN NOT hidden AND reach IS NOT NULL
+        THEN greatest(value - reach, least(value, smallest)) END AS low,
+    CASE WHEN NOT hidden AND reach IS NOT NULL
+        THEN least(value + reach, greatest(value, largest)) END AS high,
     coalesce(trials, 0) AS trials,
     CASE WHEN NOT hidden THEN weighted END AS weighted,
     instances,

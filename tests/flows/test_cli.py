@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.lake import Lake
-from data.lake.tables.helm import HelmWinRates
+from data.lake.tables.helm_results import HelmWinRates
 
 CHECKOUT = Path(__file__).parents[2]
 
