@@ -85,3 +85,16 @@ class EvaluationConfig(BaseModel, frozen=True, extra="forbid"):
     instances: int = Field(8, ge=1, le=10_000, description="test instances a scenario [instances]")
     seed: int = Field(0, ge=0, description="random seed of instances and perturbations")
     suite: str = Field("headwater-models", min_length=1, description="suite the results belong to")
+
+
+class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
+    """What is measured against helm-summarize."""
+
+    suite: str = Field(
+        "", description="folder of a suite to replicate, its schema.json in it; empty: none is"
+    )
+    helm_summarize: str = Field(
+        "helm-summarize", description="the program; where it is not found, only sizes are told"
+    )
+    copies: int = Field(19, ge=1, description="copies of the suite, by models of other names")
+    runs: int = Field(3, ge=1, description="timed runs of each side, taken in turn; medians count")
