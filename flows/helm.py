@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from data.lake import Lake, LakeError, TableRef
 from flows.suites import aggregate_folder, tabulate
 from models.helm.config import EvaluationConfig, SourceConfig, TablesConfig
-from models.lm.config import DEFAULT_MODEL, ModelConfig
+from models.lm.config import DEFAULT_MODEL, ModelConfig, OffloadConfig
 from tasks.helm import helm_win_rates, lab_cells, suite_schema
 from tasks.helm_evaluation import (
     data_digest,
@@ -38,8 +38,12 @@ class HelmConfig(BaseModel, frozen=True, extra="forbid"):
     tables: TablesConfig = TablesConfig()
 
 
-_SMOLLM2 = ModelConfig()
-_CONTROL = ModelConfig(name=f"random:{DEFAULT_MODEL}")
+# FlexGen's engine runs the requests; in this memory nothing has to be offloaded.
+_ENGINE = ModelConfig(
+    backend="offload", truncate="left", offload=OffloadConfig(memory_bytes=4 * 2**30)
+)
+_SMOLLM2 = _ENGINE.model_copy(update={"name": DEFAULT_MODEL})
+_CONTROL = _ENGINE.model_copy(update={"name": f"random:{DEFAULT_MODEL}"})
 PROFILES = {
     "quick": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2,), instances=3)),
     "standard": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=16)),

@@ -11,12 +11,12 @@ from tasks.helm import (
     helm_comparisons,
     helm_costs,
     helm_coverage,
-    helm_recomputed,
     helm_rows,
     helm_tie_groups,
     helm_win_rates,
     suite_schema,
 )
+from tasks.helm_derived import helm_recomputed
 from tasks.helm_ingest import (
     helm_files,
     helm_instance_stats,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping, Sequence, Set
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,17 @@ import pyarrow.compute as pc
 from data.lake import TableRef
 from data.lake.catalog import run_sql
 from data.lake.tables import helm_results as tables
-from models.helm.config import RecomputedConfig, TablesConfig, Worst
+from models.helm.config import TablesConfig, Worst
 from models.helm.files import find_files
-from models.helm.layout import Run, TablePlan, plan_tables
+from models.helm.layout import TablePlan, plan_tables
+from models.helm.runs import Run
 from models.helm.schema import Schema, completed, read_schema
 from tasks.produces import produces
 
 if TYPE_CHECKING:
     from models.helm.inference import Scores
+
+log = logging.getLogger(__name__)
 
 _TABLE = ("suite", "group", "table_name")
 _NO_RUN: Sequence[Run | None] = (None,)  # a row without runs is a row all the same
@@ -77,30 +81,6 @@ def helm_rows(runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
         for run in (row.runs or _NO_RUN)
     ]
     return pa.Table.from_pylist(rows, schema=tables.HelmRows.arrow_schema())
-
-
-@produces("helm_recomputed", version=3)
-def helm_recomputed(
-    instance_stats: TableRef, stats: TableRef, columns: TableRef, config: RecomputedConfig
-) -> pa.Table:
-    """Stats derived anew from the instances; calibration where a run lacks it, or of all runs."""
-    told: set[str] = set()
-    if config.recompute == "missing":
-        told = set(pc.unique(stats.read(["run"])["run"]).to_pylist())
-    instances: TableRef | pa.Table = instance_stats
-    if not config.all_runs:
-        instances = run_sql(
-            "SELECT * FROM helm_instance_stats WHERE run NOT IN (SELECT run FROM helm_stats)",
-            {"helm_instance_stats": instance_stats, "helm_stats": stats},
-        )
-    return run_sql(
-        sql("helm_recomputed.sql", config.worst),
-        {
-            "helm_instance_stats": instances,
-            "helm_columns": columns,
-            "calibration": calibration_of(instances, told),
-        },
-    )
 
 
 @produces("helm_cells", version=3)
@@ -194,7 +174,10 @@ def helm_costs(runs: TableRef, instance_stats: TableRef, predictions: TableRef) 
 @produces("helm_coverage", version=1)
 def helm_coverage(helm_cells: TableRef) -> pa.Table:
     """How many of the scenarios a family of metrics is defined for have a value, by model."""
-    return run_sql(sql("helm_coverage.sql"), {"helm_cells": helm_cells})
+    found = run_sql(sql("helm_coverage.sql"), {"helm_cells": helm_cells})
+    cells, measured = (pc.sum(found[name]).as_py() or 0 for name in ("cells", "measured"))
+    log.info("%s of %s scenario x metric cells measured", f"{measured:,}", f"{cells:,}")
+    return found
 
 
 def suite_schema(folder: str, suite: str, given: str) -> str:
@@ -244,32 +227,6 @@ def _run(row: dict[str, Any]) -> Run:
         scenario=f"{row['scenario_class']} {json.dumps(arguments, sort_keys=True)}",
         scenario_args=arguments,
     )
-
-
-def calibration_of(instance_stats: TableRef | pa.Table, told: Set[str]) -> pa.Table:
-    """Calibration of every run, trial and context in which some answer has a log-probability.
-
-    told: runs to leave out, because they have told theirs.
-    """
-    import numpy as np
-    from threadpoolctl import threadpool_limits
-
-    from models.helm.calibration import calibration
-
-    names = ("run", "trial", "split", "sub_split", "perturbation", "perturbation_json")
-    answers = run_sql(
-        sql("helm_confidence.sql"), {"helm_instance_stats": instance_stats}
-    ).to_pylist()
-    with threadpool_limits(1):  # a handful of numbers a fit: threads would only wait
-        found = [
-            {name: row[name] for name in names} | {"metric": metric, "value": value}
-            for row in answers
-            if row["run"] not in told
-            for metric, value in calibration(np.array(row["p"]), np.array(row["y"])).items()
-        ]
-    types = {"trial": pa.int64(), "value": pa.float64()}
-    fields = [(name, types.get(name, pa.string())) for name in (*names, "metric", "value")]
-    return pa.Table.from_pylist(found, schema=pa.schema(fields))
 
 
 @functools.lru_cache(maxsize=1)

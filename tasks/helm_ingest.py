@@ -131,7 +131,7 @@ def _ingest(table: str, files: TableRef, code: Mapping[str, str]) -> pa.RecordBa
         for row in wanted.values()
         if row["path"] not in kept
     ]
-    size = sum(row["bytes"] for row in wanted.values() if row["path"] not in kept)
+    size = sum(row["bytes"] for row in listed if row["path"] not in kept)  # of all tables
     schema = CONTRACTS[table].arrow_schema()
 
     def batches() -> Iterator[pa.RecordBatch]:
