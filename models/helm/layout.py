@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from models.helm.runs import Adapter, Run, distinguishing, kept, words
 from models.helm.schema import Matcher, MetricGroup, RunGroup, Schema, Strategy
@@ -65,6 +66,7 @@ class _Layout:
         self.metrics = {metric.name: metric for metric in schema.metrics}
         self.perturbations = {named.name: named for named in schema.perturbations}
         self.models = {model.name: (i, model) for i, model in enumerate(schema.models)}
+        self.told_apart: dict[tuple[Adapter, ...], list[dict[str, Any]]] = {}
         # group -> adapter -> runs, and group -> scenario -> adapter -> runs, in order of arrival
         self.by_adapter: dict[str, dict[str, list[Run]]] = {}
         self.by_scenario: dict[str, dict[str, dict[str, list[Run]]]] = {}
@@ -219,7 +221,10 @@ class _Layout:
 
         ordered = sorted(rows, key=place)
         planned = []
-        for key, info in zip(ordered, distinguishing([dict(k) for k in ordered]), strict=True):
+        told = self.told_apart.setdefault(tuple(ordered), [])
+        if not told:  # the tables of a suite have few different sets of rows
+            told += distinguishing([dict(k) for k in ordered])
+        for key, info in zip(ordered, told, strict=True):
             model = str(dict(key).get("model", ""))
             shown = {k: v for k, v in info.items() if k not in ("model", "model_deployment")}
             display = self._display_name(model, str(dict(key).get("model_deployment", "")))
