@@ -18,6 +18,7 @@ from tasks.helm import (
 )
 from tasks.helm_derived import helm_recomputed
 from tasks.helm_ingest import (
+    dismiss_workers,
     helm_files,
     helm_instance_stats,
     helm_predictions,
@@ -30,21 +31,21 @@ from tasks.produces import results
 
 def aggregate_folder(source: SourceConfig, config: TablesConfig) -> list[TableRef]:
     """Cells and win rates of every suite in a folder of results; the win rates of each."""
+    found = suites(source.folder)
+    read = [read_suite(helm_files(source.folder, *suite)) for suite in found.items()]
+    dismiss_workers()
+    schemas = [suite_schema(source.folder, suite, source.schema_file) for suite in found]
     return [
-        aggregate_suite(
-            helm_files(source.folder, suite, digest),
-            suite_schema(source.folder, suite, source.schema_file),
-            config,
-        )
-        for suite, digest in suites(source.folder).items()
+        tabulate(*tables, schema=schema, config=config)
+        for tables, schema in zip(read, schemas, strict=True)
     ]
 
 
-def aggregate_suite(files: TableRef, schema: str, config: TablesConfig) -> TableRef:
-    """One suite's files through to its win rates."""
-    read = (helm_instance_stats, helm_stats, helm_predictions, helm_runs)  # the longest first
-    instance_stats, stats, predictions, runs = results([step.submit(files) for step in read])
-    return tabulate(runs, stats, instance_stats, predictions, schema=schema, config=config)
+def read_suite(files: TableRef) -> tuple[TableRef, TableRef, TableRef, TableRef]:
+    """Runs, stats, instance stats and predictions of one suite, read at once."""
+    steps = (helm_instance_stats, helm_stats, helm_predictions, helm_runs)  # the longest first
+    instance_stats, stats, predictions, runs = results([step.submit(files) for step in steps])
+    return runs, stats, instance_stats, predictions
 
 
 def tabulate(

@@ -88,7 +88,7 @@ def helm_cells(
     columns: TableRef, rows: TableRef, stats: TableRef, recomputed: TableRef, worst: Worst
 ) -> pa.Table:
     """Every cell of every table of a suite, as helm-summarize has it."""
-    return run_sql(
+    found = run_sql(
         sql("helm_cells.sql", worst),
         {
             "helm_columns": columns,
@@ -97,6 +97,9 @@ def helm_cells(
             "helm_recomputed": recomputed,
         },
     )
+    # Sorted here, because DuckDB would hold all of it a second time for that.
+    by = ("group", "table_name", "row_position", "column_position")
+    return found.sort_by([(name, "ascending") for name in by])
 
 
 @produces("helm_cells", version=3)

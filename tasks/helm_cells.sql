@@ -208,4 +208,3 @@ SELECT
     perturbation,
     strategies
 FROM shown
-ORDER BY "group", table_name, row_position, column_position

@@ -24,7 +24,7 @@ from tasks.lean import without_pandas
 
 BATCH = 131_072  # rows
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
-_PORTION = 8 << 20  # bytes of small files that become rows together
+_PORTION = 2 << 20  # bytes of small files that become rows together
 _ENTRIES = 16_384  # of a large file's array likewise
 OWN: Mapping[str, str] = {
     "helm_runs": "run_spec",
