@@ -22,10 +22,10 @@ from models.helm.form import FormError
 from models.helm.streaming import LARGE, BrokenError, elements, load, offset_of
 from tasks.lean import without_pandas
 
-BATCH = 131_072  # rows
+BATCH = 65_536  # rows that are passed on at once: a row group each
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 _PORTION = 2 << 20  # bytes of small files that become rows together
-_ENTRIES = 16_384  # of a large file's array likewise
+ENTRIES = 4_096  # of a large file's array likewise
 OWN: Mapping[str, str] = {
     "helm_runs": "run_spec",
     "helm_stats": "stats",
@@ -88,8 +88,14 @@ def read_job(job: Job, target: str) -> list[Bad]:
         pa.OSFile(target, "wb") as sink,
         pa.ipc.new_stream(sink, schema, options=_LZ4) as out,
     ):
+        held: list[pa.RecordBatch] = []
         for batch in batches(job, bad):
-            out.write_batch(batch)
+            held.append(batch)
+            if sum(one.num_rows for one in held) >= BATCH:
+                out.write_batch(pa.concat_batches(held))
+                held.clear()
+        if held:
+            out.write_batch(pa.concat_batches(held))
     return bad
 
 
@@ -145,7 +151,7 @@ def _of_large(job: Job, kind: str, run: str, name: str, bad: list[Bad]) -> Itera
             with pa.ipc.new_stream(file, schema, options=_LZ4) as aside:
                 array = elements(path, _ARRAYS.get(kind, ""))
                 first = 0
-                while some := list(islice(array, _ENTRIES)):
+                while some := list(islice(array, ENTRIES)):
                     aside.write_batch(
                         _batch_of(job, kind, [_Read(run, name, some)], unusable, first)
                     )
