@@ -38,7 +38,7 @@ from tasks.settings import lake_url, workers
 
 log = logging.getLogger(__name__)
 
-PARALLEL = 96 << 20  # bytes of JSON from which starting processes pays
+PARALLEL = 192 << 20  # bytes of JSON from which starting processes pays
 
 
 _Known = tuple[int, int, str]  # size [bytes], modified [ns since 1970], sha256
