@@ -24,24 +24,27 @@ _PIPE_WIDTH = 120
 
 
 def aggregate(
-    folder: Path, schema: Path | None, worst: str, ties: str, output: Path | None
+    folder: Path, schema: Path | None, worst: str, ties: str, output: Path | None, *, bare: bool
 ) -> None:
     """Reads the results in `folder`, aggregates every suite and prints what there is to query.
 
     schema: YAML or JSON in HELM's form instead of the suite's own. output: a folder to write the
-    tables to, in HELM's layout. Raises ValueError for a folder without results or a wrong schema.
+    tables to, in HELM's layout. bare: nothing beyond what helm-summarize computes.
+    Raises ValueError for a folder without results or a wrong schema.
     """
     server.configure_client()
-    from flows.helm import aggregate_folder
+    from flows.suites import aggregate_folder
     from models.helm.config import SourceConfig, TablesConfig
+    from tasks.lean import without_pandas
     from tasks.provenance import alone
     from tasks.records import publish_record
     from tasks.runs import lineage_rows, used
 
+    without_pandas()
     lake = Lake(lake_url())
     lake.check_writable()
     source = SourceConfig(folder=str(folder), schema_file=str(schema or ""))
-    config = TablesConfig.model_validate({"worst": worst, "ties": ties})
+    config = TablesConfig.model_validate({"worst": worst, "ties": ties, "beyond": not bare})
     with alone() as run_id:
         rates = aggregate_folder(source, config)
         publish_record(Lineage, lineage_rows(lake, used(run_id), run_id), run_id)
@@ -101,9 +104,9 @@ def _listing(rows: Sequence[Mapping[str, Any]]) -> Table:
     title = f"{rows[0]['group']}, accuracy"
     table = Table(title, "mean win rate", "95 % interval", "tie group", "columns", box=None)
     for row in rows:
-        interval = f"{row['low']:.3f} to {row['high']:.3f}"
+        interval = "-" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
         table.add_row(
-            row["row"], f"{row['mean_win_rate']:.3f}", interval, str(row["tie_group"]),
+            row["row"], f"{row['mean_win_rate']:.3f}", interval, str(row["tie_group"] or "-"),
             str(row["n_columns"]),
         )  # fmt: skip
     return table

@@ -1,7 +1,8 @@
 """Benchmarks: every system against its peers on this machine, both sides taken in turn.
 
-FlexGen against accelerate -+-> benchmarks
-T1 against FNO             -+
+FlexGen against accelerate      -+-> benchmarks
+HELM tables and helm-summarize  -+
+T1 against FNO                  -+
 """
 
 from pydantic import BaseModel, Field
@@ -9,8 +10,9 @@ from pydantic import BaseModel, Field
 from data.lake import TableRef
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.flexgen.random_weights import OptShape
+from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
-from tasks.benchmarks import flexgen_benchmarks, machine, t1_benchmarks
+from tasks.benchmarks import flexgen_benchmarks, helm_benchmarks, machine, t1_benchmarks
 from tasks.pipeline import pipeline
 
 
@@ -26,6 +28,9 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
             batches=(8, 16),
         ),
         description="generation with offloaded weights",
+    )
+    helm: HelmBenchmark = Field(
+        default=HelmBenchmark(), description="aggregation of evaluation results; needs a suite"
     )
     t1: T1Benchmark = Field(
         default=T1Benchmark(grids=(64,), runs=3), description="training steps and predictions"
@@ -43,4 +48,6 @@ PROFILES = {
 def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
     """One system after the other, so that none takes the processor from another."""
     flexgen_benchmarks(config.flexgen, machine())
+    if config.helm.suite:
+        helm_benchmarks(config.helm, machine())
     return t1_benchmarks(config.t1, machine())

@@ -138,7 +138,7 @@ def report(
 
 
 @app.command()
-def aggregate(
+def aggregate(  # noqa: PLR0917  an option each
     folder: Annotated[Path, typer.Argument(help="Folder with HELM, lm-eval or inspect results.")],
     schema: Annotated[
         Path | None, typer.Option(help="Schema in HELM's form, YAML or JSON.")
@@ -152,11 +152,14 @@ def aggregate(
     output: Annotated[
         Path | None, typer.Option(help="Folder to write the tables to, in HELM's layout.")
     ] = None,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="No intervals, tests or means over instances.")
+    ] = False,
 ) -> None:
     """Read evaluation results into tables and compute their cells and win rates."""
     from flows import aggregating
 
-    aggregating.aggregate(folder, schema, worst.value, ties.value, output)
+    aggregating.aggregate(folder, schema, worst.value, ties.value, output, bare=bare)
 
 
 @app.command()

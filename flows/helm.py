@@ -11,21 +11,10 @@ extraction_scores, tart_scores, forecast_scores -> helm_cells -> helm_win_rates 
 from pydantic import BaseModel
 
 from data.lake import Lake, LakeError, TableRef
+from flows.suites import aggregate_folder, tabulate
 from models.helm.config import EvaluationConfig, SourceConfig, TablesConfig
-from models.lm.config import DEFAULT_MODEL, ModelConfig
-from tasks.helm import (
-    helm_cells,
-    helm_columns,
-    helm_comparisons,
-    helm_costs,
-    helm_coverage,
-    helm_recomputed,
-    helm_rows,
-    helm_tie_groups,
-    helm_win_rates,
-    lab_cells,
-    suite_schema,
-)
+from models.lm.config import DEFAULT_MODEL, ModelConfig, OffloadConfig
+from tasks.helm import helm_win_rates, lab_cells, suite_schema
 from tasks.helm_evaluation import (
     data_digest,
     evaluation_instance_stats,
@@ -33,14 +22,6 @@ from tasks.helm_evaluation import (
     evaluation_runs,
     evaluation_stats,
     helm_documents,
-)
-from tasks.helm_ingest import (
-    helm_files,
-    helm_instance_stats,
-    helm_predictions,
-    helm_runs,
-    helm_stats,
-    suites,
 )
 from tasks.lm import language_model
 from tasks.pipeline import pipeline
@@ -57,8 +38,12 @@ class HelmConfig(BaseModel, frozen=True, extra="forbid"):
     tables: TablesConfig = TablesConfig()
 
 
-_SMOLLM2 = ModelConfig()
-_CONTROL = ModelConfig(name=f"random:{DEFAULT_MODEL}")
+# FlexGen's engine runs the requests; in this memory nothing has to be offloaded.
+_ENGINE = ModelConfig(
+    backend="offload", truncate="left", offload=OffloadConfig(memory_bytes=4 * 2**30)
+)
+_SMOLLM2 = _ENGINE.model_copy(update={"name": DEFAULT_MODEL})
+_CONTROL = _ENGINE.model_copy(update={"name": f"random:{DEFAULT_MODEL}"})
 PROFILES = {
     "quick": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2,), instances=3)),
     "standard": HelmConfig(evaluation=EvaluationConfig(models=(_SMOLLM2, _CONTROL), instances=16)),
@@ -82,27 +67,6 @@ def aggregate(extraction: TableRef, tart: TableRef, forecasts: TableRef) -> Tabl
     return helm_win_rates(cells, TablesConfig())
 
 
-def aggregate_folder(source: SourceConfig, config: TablesConfig) -> list[TableRef]:
-    """Cells and win rates of every suite in a folder of results; the win rates of each."""
-    return [
-        aggregate_suite(
-            helm_files(source.folder, suite, digest),
-            suite_schema(source.folder, suite, source.schema_file),
-            config,
-        )
-        for suite, digest in suites(source.folder).items()
-    ]
-
-
-def aggregate_suite(files: TableRef, schema: str, config: TablesConfig) -> TableRef:
-    """One suite's files through to its win rates."""
-    runs = helm_runs(files)
-    stats = helm_stats(files)
-    instance_stats = helm_instance_stats(files)
-    predictions = helm_predictions(files)
-    return _tables(runs, stats, instance_stats, predictions, schema=schema, config=config)
-
-
 def evaluate(config: EvaluationConfig, tables: TablesConfig) -> TableRef:
     """Scenarios put to every model, and their results through the same tables as anybody's."""
     models = [language_model(model) for model in config.models]
@@ -112,28 +76,7 @@ def evaluate(config: EvaluationConfig, tables: TablesConfig) -> TableRef:
     stats = evaluation_stats(documents, instance_stats)
     predictions = evaluation_predictions(documents)
     schema = suite_schema("", config.suite, "")
-    return _tables(runs, stats, instance_stats, predictions, schema=schema, config=tables)
-
-
-def _tables(
-    runs: TableRef,
-    stats: TableRef,
-    instance_stats: TableRef,
-    predictions: TableRef,
-    *,
-    schema: str,
-    config: TablesConfig,
-) -> TableRef:
-    """From what was read or computed of a suite's runs to its win rates."""
-    columns = helm_columns(runs, stats, schema)
-    rows = helm_rows(runs, stats, schema)
-    recomputed = helm_recomputed(instance_stats, stats, columns, config.worst, config.recompute)
-    cells = helm_cells(columns, rows, stats, recomputed, config.worst)
-    helm_coverage(cells)
-    helm_comparisons(cells, config)
-    helm_tie_groups(cells, config)
-    helm_costs(runs, instance_stats, predictions)
-    return helm_win_rates(cells, config)
+    return tabulate(runs, stats, instance_stats, predictions, schema=schema, config=tables)
 
 
 def _latest(table: str) -> TableRef:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from data.lake.tables.house import Benchmarks
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
+from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.measuring import Measurement
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.produces import produces
@@ -41,6 +42,15 @@ def t1_benchmarks(config: T1Benchmark, machine: str) -> pa.Table:
     from models.t1.benchmark import benchmark
 
     return _rows("t1", benchmark(config, progress_bar("measuring T1")))
+
+
+@produces("benchmarks", version=1)
+def helm_benchmarks(config: HelmBenchmark, machine: str) -> pa.Table:
+    """Reading and aggregating evaluation results against helm-summarize."""
+    from tasks.helm_benchmark import measure
+
+    with tempfile.TemporaryDirectory(prefix="headwater-") as scratch:
+        return _rows("helm", measure(config, Path(scratch)))
 
 
 def _rows(system: str, measured: Iterable[Measurement]) -> pa.Table:

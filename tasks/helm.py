@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Sequence, Set
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.lake import TableRef
 from data.lake.catalog import run_sql
-from data.lake.tables import helm as tables
-from models.helm.config import Recompute, TablesConfig, Worst
+from data.lake.tables import helm_results as tables
+from models.helm.config import TablesConfig, Worst
 from models.helm.files import find_files
-from models.helm.layout import Run, TablePlan, plan_tables
+from models.helm.layout import TablePlan, plan_tables
+from models.helm.runs import Run
 from models.helm.schema import Schema, completed, read_schema
 from tasks.produces import produces
 
 if TYPE_CHECKING:
     from models.helm.inference import Scores
+
+log = logging.getLogger(__name__)
 
 _TABLE = ("suite", "group", "table_name")
 _NO_RUN: Sequence[Run | None] = (None,)  # a row without runs is a row all the same
@@ -78,28 +83,12 @@ def helm_rows(runs: TableRef, stats: TableRef, schema: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=tables.HelmRows.arrow_schema())
 
 
-@produces("helm_recomputed", version=1)
-def helm_recomputed(
-    instance_stats: TableRef, stats: TableRef, columns: TableRef, worst: Worst, recompute: Recompute
-) -> pa.Table:
-    """Stats derived anew from the instances; calibration where a run lacks it, or of all runs."""
-    told = set() if recompute == "all" else set(stats.read(["run"])["run"].to_pylist())
-    return run_sql(
-        sql("helm_recomputed.sql", worst),
-        {
-            "helm_instance_stats": instance_stats,
-            "helm_columns": columns,
-            "calibration": calibration_of(instance_stats, told),
-        },
-    )
-
-
-@produces("helm_cells", version=2)
+@produces("helm_cells", version=3)
 def helm_cells(
     columns: TableRef, rows: TableRef, stats: TableRef, recomputed: TableRef, worst: Worst
 ) -> pa.Table:
     """Every cell of every table of a suite, as helm-summarize has it."""
-    return run_sql(
+    found = run_sql(
         sql("helm_cells.sql", worst),
         {
             "helm_columns": columns,
@@ -108,9 +97,12 @@ def helm_cells(
             "helm_recomputed": recomputed,
         },
     )
+    # Sorted here, because DuckDB would hold all of it a second time for that.
+    by = ("group", "table_name", "row_position", "column_position")
+    return found.sort_by([(name, "ascending") for name in by])
 
 
-@produces("helm_cells", version=2)
+@produces("helm_cells", version=3)
 def lab_cells(
     extraction_scores: TableRef, tart_scores: TableRef, forecast_scores: TableRef
 ) -> pa.Table:
@@ -133,7 +125,9 @@ def helm_win_rates(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
     statement = f"CREATE MACRO legacy_ties() AS {config.ties == 'legacy'}; "
     found = run_sql(statement + sql("helm_win_rates.sql"), {"helm_cells": helm_cells})
     intervals = [
-        bootstrap_mean(rates, config.draws, config.seed) if rates else (None, None)
+        bootstrap_mean(rates, config.draws, config.seed)
+        if rates and config.beyond
+        else (None, None)
         for rates in found["rates"].to_pylist()
     ]
     for number, name in enumerate(("low", "high")):
@@ -147,7 +141,7 @@ def helm_comparisons(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
     from models.helm.inference import compare
 
     found = [
-        key | vars(comparison)
+        dict(key) | vars(comparison)
         for key, scores in _by_table(helm_cells)
         for comparison in compare(scores, config.draws, config.seed)
     ]
@@ -160,7 +154,7 @@ def helm_tie_groups(helm_cells: TableRef, config: TablesConfig) -> pa.Table:
     from models.helm.inference import tie_groups
 
     found = [
-        key | {"row": row, "tie_group": number}
+        dict(key) | {"row": row, "tie_group": number}
         for key, scores in _by_table(helm_cells)
         for row, number in tie_groups(scores, config.seed).items()
     ]
@@ -183,7 +177,10 @@ def helm_costs(runs: TableRef, instance_stats: TableRef, predictions: TableRef) 
 @produces("helm_coverage", version=1)
 def helm_coverage(helm_cells: TableRef) -> pa.Table:
     """How many of the scenarios a family of metrics is defined for have a value, by model."""
-    return run_sql(sql("helm_coverage.sql"), {"helm_cells": helm_cells})
+    found = run_sql(sql("helm_coverage.sql"), {"helm_cells": helm_cells})
+    cells, measured = (pc.sum(found[name]).as_py() or 0 for name in ("cells", "measured"))
+    log.info("%s of %s scenario x metric cells measured", f"{measured:,}", f"{cells:,}")
+    return found
 
 
 def suite_schema(folder: str, suite: str, given: str) -> str:
@@ -235,44 +232,23 @@ def _run(row: dict[str, Any]) -> Run:
     )
 
 
-def calibration_of(instance_stats: TableRef, told: Set[str]) -> pa.Table:
-    """Calibration of every run, trial and context in which some answer has a log-probability.
-
-    told: runs to leave out, because they have told theirs.
-    """
-    import numpy as np
-    from threadpoolctl import threadpool_limits
-
-    from models.helm.calibration import calibration
-
-    names = ("run", "trial", "split", "sub_split", "perturbation", "perturbation_json")
-    answers = run_sql(
-        sql("helm_confidence.sql"), {"helm_instance_stats": instance_stats}
-    ).to_pylist()
-    with threadpool_limits(1):  # a handful of numbers a fit: threads would only wait
-        found = [
-            {name: row[name] for name in names} | {"metric": metric, "value": value}
-            for row in answers
-            if row["run"] not in told
-            for metric, value in calibration(np.array(row["p"]), np.array(row["y"])).items()
-        ]
-    types = {"trial": pa.int64(), "value": pa.float64()}
-    fields = [(name, types.get(name, pa.string())) for name in (*names, "metric", "value")]
-    return pa.Table.from_pylist(found, schema=pa.schema(fields))
-
-
-def _by_table(helm_cells: TableRef) -> Iterator[tuple[dict[str, str], Scores]]:
-    """Every table that rows are compared in, with its scores."""
-    wanted = ["row", "column_position", "lower_is_better", "value", "strategies"]
+@functools.lru_cache(maxsize=1)
+def _by_table(helm_cells: TableRef) -> Sequence[tuple[Mapping[str, str], Scores]]:
+    """Every table that rows are compared in, with its scores; kept for the next step."""
+    cells = helm_cells.read(
+        [*_TABLE, "row", "column_position", "lower_is_better", "value", "strategies"]
+    )
+    wanted = pc.and_(
+        pc.greater(pc.list_value_length(cells["strategies"]), 0),
+        pc.is_valid(cells["lower_is_better"]),
+    )
     found: dict[tuple[str, ...], dict[int, dict[str, float]]] = {}
-    for cell in helm_cells.read([*_TABLE, *wanted]).to_pylist():
-        if cell["strategies"] and cell["lower_is_better"] is not None:
-            columns = found.setdefault(tuple(cell[name] for name in _TABLE), {})
-            if cell["value"] is not None:
-                value = -cell["value"] if cell["lower_is_better"] else cell["value"]
-                columns.setdefault(cell["column_position"], {})[cell["row"]] = value
-    for key, columns in found.items():
-        yield dict(zip(_TABLE, key, strict=True)), columns
+    for cell in cells.filter(wanted).drop_columns("strategies").to_pylist():
+        columns = found.setdefault(tuple(cell[name] for name in _TABLE), {})
+        if cell["value"] is not None:
+            value = -cell["value"] if cell["lower_is_better"] else cell["value"]
+            columns.setdefault(cell["column_position"], {})[cell["row"]] = value
+    return [(dict(zip(_TABLE, key, strict=True)), columns) for key, columns in found.items()]
 
 
 def _suite(ref: TableRef) -> str:

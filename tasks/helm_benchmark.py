@@ -6,7 +6,7 @@ are whole processes, started fresh for every run and taken in turn.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import re
 import shutil
@@ -14,11 +14,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from models.helm.config import BenchmarkConfig
 from models.measuring import Measurement
 
+_LOOK_SECONDS = 0.02  # between two looks at the memory
 _MODEL = re.compile(r"toy_(strong|medium|weak)")
 _OURS = "from flows.cli import main; main()"
 _READ = ("run_spec.json", "stats.json", "per_instance_stats.json", "scenario_state.json")
@@ -41,69 +44,100 @@ def replicate(suite: Path, target: Path, copies: int) -> int:
     return len(runs) * copies
 
 
-def helm_benchmark(
-    suite: Path, helm_summarize: Path, work: Path, copies: int = 19, runs: int = 3
-) -> Iterator[Measurement]:
-    """Measurements of `headwater aggregate` against helm-summarize on a replicated suite.
+def measure(config: BenchmarkConfig, work: Path) -> Iterator[Measurement]:
+    """`headwater aggregate` against helm-summarize on a replicated suite, files in the page cache.
 
-    suite: the sample suite, unpacked. helm_summarize: the program in its own environment.
+    What helm-summarize does not compute (means over instances, intervals, tests) is left out of
+    the comparison and timed apart. Without helm-summarize only the size is told.
     work: an empty folder with room for some hundred megabytes.
     """
+    suite = Path(config.suite)
     output = work / "benchmark_output"
-    count = replicate(suite, output / "runs" / "sample", copies)
-    schema = suite / "schema.json"
-    size = sum(p.stat().st_size for p in (output / "runs").rglob("*.json"))
-    theirs = [str(helm_summarize), "-o", str(output), "--suite", "sample", "-n", "2"]
-    theirs_bare = [*theirs, "--skip-completed-run-display-json"]
-    figures: dict[str, list[tuple[float, float]]] = {}
-    for number in range(runs):
-        lake = work / f"lake-{number}"
-        ours = [
-            sys.executable, "-c", _OURS, "aggregate", str(output / "runs" / "sample"),
-            "--schema", str(schema),
-        ]  # fmt: skip
-        for name, command in (
-            ("ours", ours), ("warm", ours), ("theirs", theirs), ("bare", theirs_bare),
-        ):  # fmt: skip
-            figures.setdefault(name, []).append(_run(command, {"HEADWATER_LAKE": str(lake)}, work))
-        parquet = sum(p.stat().st_size for p in lake.rglob("*.parquet"))
-        shutil.rmtree(lake)
-    seconds = {name: statistics.median(s for s, _ in found) for name, found in figures.items()}
-    peaks = {name: statistics.median(m for _, m in found) for name, found in figures.items()}
-    shared = {"size": f"{count} runs, {size / 1e6:.0f} MB", "threads": 2, "runs": runs}
-    versions = {"crfm-helm": _version(helm_summarize)}
-    ours_name = "headwater aggregate"
+    count = replicate(suite, output / "runs" / "sample", config.copies)
+    given = sum(p.stat().st_size for p in output.rglob("*.json"))
+    ours = [
+        sys.executable, "-c", _OURS, "aggregate", str(output / "runs" / "sample"),
+        "--schema", str(suite / "schema.json"),
+    ]  # fmt: skip
+    commands = {"bare": [*ours, "--bare"], "again": [*ours, "--bare"], "whole": ours}
+    program = shutil.which(config.helm_summarize)
+    if program:
+        theirs = [program, "-o", str(work / "theirs"), "--suite", "sample", "-n", "2"]
+        commands["theirs"] = theirs
+        shutil.copytree(output, work / "theirs")  # it writes among the files it reads
+    seconds: dict[str, list[float]] = {}
+    peaks: dict[str, float] = {}
+    for number in range(config.runs + 1):  # the last is looked at for its memory, which takes time
+        for name, command in commands.items():
+            lake = work / ("whole" if name == "whole" else "bare")
+            if name != "again":
+                shutil.rmtree(lake, ignore_errors=True)
+            environment = os.environ | {"HEADWATER_LAKE": str(lake), "HF_HUB_OFFLINE": "1"}
+            if number < config.runs:
+                seconds.setdefault(name, []).append(_seconds(command, environment))
+            else:
+                peaks[name] = _peak(command, environment)
+    kept = sum(p.stat().st_size for p in (work / "bare").rglob("*.parquet"))
+    took = {name: statistics.median(found) for name, found in seconds.items()}
+    size = f"{count} runs, {given / 1e6:.0f} MB"
+    versions = {"crfm-helm": _version(Path(program))} if program else {}
 
-    def against(case: str, peer: str, unit: str, ours: float, value: float) -> Measurement:
+    def against(
+        case: str, ours: float, value: float, unit: str, peer: str = "helm-summarize"
+    ) -> Measurement:
         return Measurement(
-            case=case, ours=ours_name, ours_value=ours, peer=peer, peer_value=value, unit=unit,
-            size=str(shared["size"]), threads=2, runs=runs, versions=versions,
+            case=case, size=size, ours="headwater aggregate", ours_value=ours, peer=peer,
+            peer_value=value, unit=unit, runs=config.runs, threads=2, versions=versions,
         )  # fmt: skip
 
-    whole, bare = "helm-summarize", "helm-summarize, tables only"
-    yield against("ingest and aggregate", whole, "s", seconds["ours"], seconds["theirs"])
-    yield against("ingest and aggregate", bare, "s", seconds["ours"], seconds["bare"])
-    yield against("aggregate again", whole, "s", seconds["warm"], seconds["theirs"])
-    yield against("peak memory", whole, "MB", peaks["ours"], peaks["theirs"])
-    yield against("size", "JSON", "MB", parquet / 1e6, size / 1e6)
+    yield against("size", kept / 1e6, given / 1e6, "MB", "JSON")
+    if program:
+        yield against("ingest and aggregate", took["bare"], took["theirs"], "s")
+        yield against("the same, with intervals and tests", took["whole"], took["theirs"], "s")
+        yield against("aggregate again, unchanged", took["again"], took["theirs"], "s")
+        yield against("peak memory", peaks["bare"], peaks["theirs"], "MB")
 
 
-def _run(command: Sequence[str], extra: Mapping[str, str], place: Path) -> tuple[float, float]:
-    """Wall time [s] and peak memory [MB] of a process, its children's included."""
-    script = (
-        "import json,resource,subprocess,sys,time; t=time.perf_counter(); "
-        "subprocess.run(sys.argv[2:],check=True,stdout=subprocess.DEVNULL,"
-        "stderr=subprocess.DEVNULL); s=time.perf_counter()-t; "
-        "m=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss; "
-        "open(sys.argv[1],'w').write(json.dumps([s,m/1000]))"
-    )
-    environment = os.environ | extra | {"HF_HUB_OFFLINE": "1"}
-    with tempfile.NamedTemporaryFile(dir=place, suffix=".json") as told:
-        subprocess.run(
-            [sys.executable, "-c", script, told.name, *command], check=True, env=environment
-        )
-        seconds, megabytes = json.loads(Path(told.name).read_text("utf-8"))
-    return seconds, megabytes
+def _seconds(command: Sequence[str], environment: Mapping[str, str]) -> float:
+    """Wall time of a process [s]."""
+    started = time.perf_counter()
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    return time.perf_counter() - started
+
+
+def _peak(command: Sequence[str], environment: Mapping[str, str]) -> float:
+    """Most memory of a process and those it started [MB], what they share counted once (Linux)."""
+    with tempfile.TemporaryFile() as told:
+        process = subprocess.Popen(command, env=environment, stdout=told, stderr=told)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, sum(map(_proportional_kilobytes, _family(process.pid))))
+            time.sleep(_LOOK_SECONDS)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return peak / 1000
+
+
+def _family(root: int) -> list[int]:
+    """A process and all that descend from it."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                status = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+                parents[int(folder.name)] = int(status[1])
+    found = [root]
+    for process in found:
+        found += [child for child, parent in parents.items() if parent == process]
+    return found
+
+
+def _proportional_kilobytes(process: int) -> int:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    return 0
 
 
 def _version(program: Path) -> str:

@@ -15,8 +15,20 @@ WITH usable AS (
         OR (computed_on = 'worst' AND by_direction())
 ),
 
+-- A suite has cells by the hundred thousand: they are made by numbers, words come at the end.
 asked AS (
-    SELECT DISTINCT metric, split, sub_split, perturbation FROM helm_columns
+    SELECT *, row_number() OVER () AS asked_id
+    FROM (SELECT DISTINCT metric, split, sub_split, perturbation FROM helm_columns)
+),
+
+runs AS (
+    SELECT run, any_value(run_groups) AS run_groups, row_number() OVER (ORDER BY run) AS run_id
+    FROM helm_rows WHERE run IS NOT NULL GROUP BY run
+),
+
+tables AS (
+    SELECT "group", table_name, row_number() OVER () AS table_id
+    FROM (SELECT DISTINCT "group", table_name FROM helm_columns)
 ),
 
 -- A run without quasi_exact_match shows its exact_match instead.
@@ -28,7 +40,7 @@ names AS (
 
 matched AS (
     SELECT
-        s.run, n.metric, n.split, n.sub_split, n.perturbation, n.choice,
+        r.run_id, n.asked_id, n.choice,
         sum(s.count) AS count, sum(s.sum) AS sum
     FROM names AS n
     JOIN usable AS s
@@ -36,6 +48,7 @@ matched AS (
         AND s.perturbation IS NOT DISTINCT FROM n.perturbation
         AND (s.split = n.split OR n.split = '__all__')
         AND (n.sub_split IS NULL OR s.sub_split = n.sub_split)
+    JOIN runs AS r ON r.run = s.run
     WHERE s.perturbation IS NULL OR s.computed_on = 'worst'
     GROUP BY ALL
 ),
@@ -43,60 +56,91 @@ matched AS (
 chosen AS (
     SELECT *
     FROM matched
-    QUALIFY choice = min(choice) OVER (
-        PARTITION BY run, metric, split, sub_split, perturbation
-    )
+    QUALIFY choice = min(choice) OVER (PARTITION BY run_id, asked_id)
 ),
 
 weighed AS (
     SELECT
-        s.run, n.metric, n.split, n.sub_split, n.perturbation, n.choice,
-        sum(s.instances) AS instances, sum(s.total) AS total
+        r.run_id, n.asked_id, n.choice,
+        sum(s.instances) AS instances, sum(s.total) AS total, sum(s.variance) AS variance,
+        sum(s.smallest) AS smallest, sum(s.largest) AS largest
     FROM names AS n
     JOIN helm_recomputed AS s
         ON s.metric = n.found
         AND s.perturbation IS NOT DISTINCT FROM n.perturbation
         AND (s.split = n.split OR n.split = '__all__')
         AND (n.sub_split IS NULL OR s.sub_split = n.sub_split)
+    JOIN runs AS r ON r.run = s.run
     WHERE s.perturbation IS NULL OR s.computed_on = 'worst'
     GROUP BY ALL
 ),
 
-behind AS (
-    SELECT
-        c."group", c.table_name, c.position AS column_position,
-        r.position AS row_position, r.run,
-        -- bAbI's tasks are not averaged: the run over all of them stands for them.
-        r.run IS NOT NULL AND list_contains(r.run_groups, c.run_group)
-        AND NOT (
-            contains(c.run_group, 'babi') AND NOT contains(c.table_name, 'task:')
-            AND NOT contains(r.run, 'task=all')
-        ) AS counts,
-        c.metric, c.split, c.sub_split, c.perturbation
+columns AS (
+    SELECT t.table_id, c.position AS column_position, c.run_group, a.asked_id
     FROM helm_columns AS c
-    JOIN helm_rows AS r USING ("group", table_name)
+    JOIN tables AS t USING ("group", table_name)
+    JOIN asked AS a
+        ON a.metric = c.metric AND a.split = c.split
+        AND a.sub_split IS NOT DISTINCT FROM c.sub_split
+        AND a.perturbation IS NOT DISTINCT FROM c.perturbation
 ),
 
-merged AS (
+-- Whether a run counts for the columns of a group in a table.
+counted AS (
     SELECT
-        b."group", b.table_name, b.row_position, b.column_position,
-        count(*) FILTER (WHERE b.counts) AS n_runs,
-        count(m.run) AS n_matched,
-        sum(m.count) AS trials,
-        sum(m.sum) / nullif(sum(m.count), 0) AS value,
-        sum(w.total) / nullif(sum(w.instances), 0) AS weighted,
-        sum(w.instances) AS instances,
-        coalesce(list(DISTINCT b.run ORDER BY b.run) FILTER (WHERE m.run IS NOT NULL), []) AS runs
-    FROM behind AS b
-    LEFT JOIN chosen AS m
-        ON b.counts AND m.run = b.run AND m.metric = b.metric AND m.split = b.split
-        AND m.sub_split IS NOT DISTINCT FROM b.sub_split
-        AND m.perturbation IS NOT DISTINCT FROM b.perturbation
-    LEFT JOIN weighed AS w
-        ON w.run = m.run AND w.metric = m.metric AND w.split = m.split AND w.choice = m.choice
-        AND w.sub_split IS NOT DISTINCT FROM m.sub_split
-        AND w.perturbation IS NOT DISTINCT FROM m.perturbation
+        t.table_id, r.run_id, g.run_group,
+        -- bAbI's tasks are not averaged: the run over all of them stands for them.
+        list_contains(r.run_groups, g.run_group) AND NOT (
+            contains(g.run_group, 'babi') AND NOT contains(t.table_name, 'task:')
+            AND NOT contains(r.run, 'task=all')
+        ) AS counts
+    FROM (SELECT DISTINCT table_id, run_group FROM columns) AS g
+    JOIN tables AS t USING (table_id)
+    JOIN (SELECT DISTINCT "group", table_name, run FROM helm_rows) AS b USING ("group", table_name)
+    JOIN runs AS r ON r.run = b.run
+),
+
+-- times: how often a run is behind its row.
+behind AS (
+    SELECT t.table_id, r.position AS row_position, s.run_id, count(*) AS times
+    FROM helm_rows AS r
+    JOIN tables AS t USING ("group", table_name)
+    JOIN runs AS s USING (run)
     GROUP BY ALL
+),
+
+filled AS (
+    SELECT
+        b.table_id, b.row_position, c.column_position,
+        sum(b.times) AS n_runs,
+        coalesce(sum(b.times) FILTER (WHERE m.run_id IS NOT NULL), 0) AS n_matched,
+        sum(m.count * b.times) AS trials,
+        sum(m.sum * b.times) / nullif(sum(m.count * b.times), 0) AS value,
+        sum(w.total * b.times) / nullif(sum(w.instances * b.times), 0) AS weighted,
+        sum(w.instances * b.times) AS instances,
+        -- Of a run that counts twice, the errors add up instead of averaging out. Without the
+        -- variance of every part there is no interval.
+        CASE WHEN count(w.variance) = count(m.run_id) THEN
+            1.959964 * sqrt(sum(w.variance * b.times * b.times))
+            / nullif(sum(m.count * b.times), 0)
+        END AS reach,
+        sum(w.smallest * b.times) / nullif(sum(m.count * b.times), 0) AS smallest,
+        sum(w.largest * b.times) / nullif(sum(m.count * b.times), 0) AS largest,
+        list(b.run_id ORDER BY b.run_id) FILTER (WHERE m.run_id IS NOT NULL) AS run_ids
+    FROM behind AS b
+    JOIN counted AS k ON k.table_id = b.table_id AND k.run_id = b.run_id AND k.counts
+    JOIN columns AS c ON c.table_id = k.table_id AND c.run_group = k.run_group
+    LEFT JOIN chosen AS m ON m.run_id = b.run_id AND m.asked_id = c.asked_id
+    LEFT JOIN weighed AS w
+        ON w.run_id = m.run_id AND w.asked_id = m.asked_id AND w.choice = m.choice
+    GROUP BY ALL
+),
+
+run_lists AS (
+    SELECT run_ids, list(run ORDER BY run_id) AS runs
+    FROM (SELECT run_ids, unnest(run_ids) AS run_id FROM (SELECT DISTINCT run_ids FROM filled))
+    JOIN runs USING (run_id)
+    GROUP BY run_ids
 ),
 
 -- Log-probabilities of these models came from services that did not always return them.
@@ -107,22 +151,30 @@ doubtful (model) AS (
 ),
 
 labels AS (
-    SELECT DISTINCT "group", table_name, position AS row_position, "row", model FROM helm_rows
+    SELECT DISTINCT t.table_id, r.position AS row_position, r."row", r.model
+    FROM helm_rows AS r JOIN tables AS t USING ("group", table_name)
 ),
 
 shown AS (
     SELECT
-        m.* EXCLUDE (column_position),
-        l."row",
+        f.* EXCLUDE (table_id, row_position, column_position, run_ids, n_runs, n_matched),
+        coalesce(f.n_runs, 0) AS n_runs,
+        coalesce(f.n_matched, 0) AS n_matched,
+        coalesce(l.runs, []) AS runs,
+        r."row",
+        r.row_position,
         c.*,
-        l.model IN (SELECT model FROM doubtful) AND regexp_matches(
+        r.model IN (SELECT model FROM doubtful) AND regexp_matches(
             c.metric,
             '^(NDCG|RR)@[12]0$|^(platt_)?ece_10?_bin$|^platt_(coef|intercept)$|^selective_'
         ) AS hidden
-    FROM merged AS m
-    JOIN labels AS l USING ("group", table_name, row_position)
-    JOIN (SELECT * EXCLUDE ("group", table_name), "group" AS g, table_name AS t FROM helm_columns)
-        AS c ON c.g = m."group" AND c.t = m.table_name AND c.position = m.column_position
+    FROM helm_columns AS c
+    JOIN tables AS t USING ("group", table_name)
+    JOIN labels AS r ON r.table_id = t.table_id
+    LEFT JOIN filled AS f
+        ON f.table_id = t.table_id AND f.row_position = r.row_position
+        AND f.column_position = c.position
+    LEFT JOIN run_lists AS l ON l.run_ids = f.run_ids
 )
 
 SELECT
@@ -134,6 +186,11 @@ SELECT
     "column",
     lower_is_better,
     CASE WHEN NOT hidden THEN value END AS value,
+    -- As the bootstrap, it does not leave what drawing one instance over and over would give.
+    CASE WHEN NOT hidden AND reach IS NOT NULL
+        THEN greatest(value - reach, least(value, smallest)) END AS low,
+    CASE WHEN NOT hidden AND reach IS NOT NULL
+        THEN least(value + reach, greatest(value, largest)) END AS high,
     coalesce(trials, 0) AS trials,
     CASE WHEN NOT hidden THEN weighted END AS weighted,
     instances,
@@ -151,4 +208,3 @@ SELECT
     perturbation,
     strategies
 FROM shown
-ORDER BY "group", table_name, row_position, column_position

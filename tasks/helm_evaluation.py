@@ -32,7 +32,8 @@ from models.helm.evaluation import (
 from models.helm.instances import Scenario
 from models.lm.interface import Sampling
 from models.lm.requests import generation, scoring
-from tasks.helm import calibration_of, sql
+from tasks.helm import sql
+from tasks.helm_derived import calibration_of
 from tasks.lm import open_listed
 from tasks.produces import produces
 from tasks.progress import progress_bar

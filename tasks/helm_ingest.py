@@ -15,7 +15,8 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from data.lake import Lake, TableRef
 from data.lake.tables import CONTRACTS
 from data.lake.tables import helm as tables
 from models.helm.files import FOREIGN, ResultFile, find_files
+from models.helm.streaming import LARGE
 from tasks.helm_reading import OWN, Bad, Job, read_job
 from tasks.produces import produces
 from tasks.progress import progress_bar
@@ -36,7 +38,11 @@ from tasks.settings import lake_url, workers
 
 log = logging.getLogger(__name__)
 
-PARALLEL = 32 << 20  # bytes of JSON from which starting processes pays
+PARALLEL = 192 << 20  # bytes of JSON from which starting processes pays
+
+
+_Known = tuple[int, int, str]  # size [bytes], modified [ns since 1970], sha256
+_listed: dict[tuple[str, str, str], list[tuple[ResultFile, _Known]]] = {}
 
 
 def suites(folder: str) -> dict[str, str]:
@@ -47,36 +53,39 @@ def suites(folder: str) -> dict[str, str]:
     """
     found, left_out = find_files(Path(folder))
     quarantine(f"helm {folder}", [(str(bad.path), None, bad.reason) for bad in left_out])
+    if workers() > 1 and sum(file.bytes for file in found) >= PARALLEL:
+        _pool()  # gets ready while the files are hashed
     hashes = _hashes(folder, found)
-    return {
-        suite: hashlib.sha256(
-            json.dumps([(str(f.path), hashes[f.path][2]) for f in files]).encode()
-        ).hexdigest()
-        for suite, files in ((s, list(g)) for s, g in groupby(found, key=lambda f: f.suite))
-    }
+    digests = {}
+    for suite, files in ((s, list(g)) for s, g in groupby(found, key=lambda f: f.suite)):
+        told = json.dumps([(str(f.path), hashes[f.path][2]) for f in files])
+        digests[suite] = hashlib.sha256(told.encode()).hexdigest()
+        _listed[folder, suite, digests[suite]] = [(file, hashes[file.path]) for file in files]
+    return digests
 
 
 @produces("helm_files", version=1)
 def helm_files(folder: str, suite: str, digest: str) -> pa.Table:
     """The result files of one suite; `digest` stands for their contents in the recipe."""
     root = Path(folder).resolve()
-    found = [file for file in find_files(root)[0] if file.suite == suite]
-    hashes = _hashes(folder, found)
-    listed = []
-    for file in found:
-        size, modified, sha256 = hashes[file.path]
-        listed.append(
-            {
-                "suite": suite,
-                "run": file.run,
-                "kind": file.kind,
-                "folder": str(root),
-                "path": _relative(file.path, root),
-                "bytes": size,
-                "modified": modified,
-                "sha256": sha256,
-            }
-        )
+    files = _listed.pop((folder, suite, digest), None)
+    if files is None:  # found by another process
+        found = [file for file in find_files(root)[0] if file.suite == suite]
+        hashes = _hashes(folder, found)
+        files = [(file, hashes[file.path]) for file in found]
+    listed = [
+        {
+            "suite": suite,
+            "run": file.run,
+            "kind": file.kind,
+            "folder": str(root),
+            "path": _relative(file.path, root),
+            "bytes": size,
+            "modified": modified,
+            "sha256": sha256,
+        }
+        for file, (size, modified, sha256) in files
+    ]
     return pa.Table.from_pylist(listed, schema=tables.HelmFiles.arrow_schema())
 
 
@@ -124,7 +133,7 @@ def _ingest(table: str, files: TableRef, code: Mapping[str, str]) -> pa.RecordBa
         for row in wanted.values()
         if row["path"] not in kept
     ]
-    size = sum(row["bytes"] for row in wanted.values() if row["path"] not in kept)
+    size = sum(row["bytes"] for row in listed if row["path"] not in kept)  # of all tables
     schema = CONTRACTS[table].arrow_schema()
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -161,9 +170,25 @@ def _work(jobs: Sequence[Job], size: int, place: Path) -> Iterator[tuple[str, li
 
 @functools.cache
 def _pool() -> ProcessPoolExecutor:
-    """The workers of this process, kept for the tables to come: a fresh interpreter each, because
-    forking a process that has threads can lock up."""
-    return ProcessPoolExecutor(workers(), mp_context=multiprocessing.get_context("spawn"))
+    """The workers of this process, kept for the tables to come.
+
+    They are forks of a server that has loaded what they need and does nothing else: a fork of this
+    process, which has threads, could lock up, and a fresh interpreter each would take longer.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tasks.helm_reading"])
+    pool = ProcessPoolExecutor(workers(), mp_context=context)
+    for _ in range(workers()):
+        pool.submit(os.getpid)  # a pool starts its workers when it is given work
+    return pool
+
+
+def dismiss_workers() -> None:
+    """Ends the workers and gives memory back that is better used for what comes after reading."""
+    if _pool.cache_info().currsize:
+        _pool().shutdown()
+        _pool.cache_clear()
+    pa.default_memory_pool().release_unused()
 
 
 def _shares(jobs: Sequence[Job], parts: int) -> list[Job]:
@@ -208,7 +233,7 @@ def _previous(
     return None, set()
 
 
-def _hashes(folder: str, found: Sequence[ResultFile]) -> dict[Path, tuple[int, int, str]]:
+def _hashes(folder: str, found: Sequence[ResultFile]) -> dict[Path, _Known]:
     """Size, time and hash of every file; hashes of unchanged ones as the lake remembers them."""
     root = Path(folder).resolve()
     lake = Lake(lake_url())
@@ -217,27 +242,39 @@ def _hashes(folder: str, found: Sequence[ResultFile]) -> dict[Path, tuple[int, i
         for row in lake.reference(commit).read().to_pylist():
             key = (str(Path(row["folder"]) / row["path"]), row["bytes"], row["modified"])
             known[key] = row["sha256"]
-    hashes = {}
-    for file in found:
+
+    def look(file: ResultFile) -> _Known:
         try:
-            stat = file.path.stat()
-            key = (str(root / _relative(file.path, root)), stat.st_size, stat.st_mtime_ns)
+            status = file.path.stat()
+            key = (str(root / _relative(file.path, root)), status.st_size, status.st_mtime_ns)
             if not known.get(key):
-                with file.path.open("rb") as content:
-                    known[key] = hashlib.file_digest(content, "sha256").hexdigest()
+                known[key] = _digest(file.path, status.st_size)
             _hashed[key] = known[key]
-            hashes[file.path] = (stat.st_size, stat.st_mtime_ns, known[key])
+            return status.st_size, status.st_mtime_ns, known[key]
         except OSError as error:
             quarantine(f"helm {file.path}", [(str(file.path), None, f"{error.strerror}")])
-            hashes[file.path] = (0, 0, "")
-    return hashes
+            return 0, 0, ""
+
+    with ThreadPoolExecutor(workers()) as threads:
+        contexts = [copy_context() for _ in found]  # the run they tell the quarantine of
+        told = threads.map(lambda context, file: context.run(look, file), contexts, found)
+        return {file.path: known_ for file, known_ in zip(found, told, strict=True)}
+
+
+def _digest(path: Path, size: int) -> str:
+    """sha256 of a file; a small one is read at once, which is several times faster."""
+    if size < LARGE:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 _hashed: dict[tuple[str, int, int], str] = {}
 
 
 def _relative(path: Path, root: Path) -> str:
-    return os.path.relpath(path, root)
+    text, above = str(path), f"{root}{os.sep}"
+    return text[len(above) :] if text.startswith(above) else os.path.relpath(path, root)
 
 
 def _suite(files: TableRef) -> str:

@@ -65,6 +65,8 @@ SELECT
     "column",
     lower_is_better,
     value,
+    NULL::DOUBLE AS low,
+    NULL::DOUBLE AS high,
     coalesce(trials, 0) AS trials,
     NULL::DOUBLE AS weighted,
     NULL::BIGINT AS instances,

@@ -17,7 +17,9 @@ trials AS (
         run, trial, metric, split, sub_split, perturbation_json,
         any_value(perturbation) AS perturbation,
         CASE WHEN perturbation_json IS NULL THEN NULL ELSE 'perturbed' END AS computed_on,
-        sum(count) AS count, sum(total) AS total
+        sum(count) AS count, sum(total) AS total,
+        var_pop(total / nullif(count, 0)) / nullif(count(nullif(count, 0)), 0) AS variance,
+        min(total / nullif(count, 0)) AS smallest, max(total / nullif(count, 0)) AS largest
     FROM merged
     GROUP BY ALL
 ),
@@ -92,29 +94,31 @@ singles AS (
     WHERE p.perturbation_json IS NOT NULL
 ),
 
+-- variance: of a trial's mean when its instances are drawn anew. What is no mean over instances has
+-- none.
 everything AS (
     SELECT
         run, trial, metric, split, sub_split, perturbation, computed_on, perturbation_json,
-        count, total
+        count, total, variance, smallest, largest
     FROM trials
     UNION ALL
     SELECT
         run, trial, metric, split, sub_split, perturbation, computed_on, perturbation_json,
-        1, value
+        1, value, NULL, NULL, NULL
     FROM derived
     UNION ALL
     SELECT
         run, trial, metric, split, sub_split, family, 'worst',
         '{"computed_on":"worst","fairness":' || (family = 'fairness')
         || ',"name":"' || family || '","robustness":' || (family = 'robustness') || '}',
-        count(*), sum(worst)
+        count(*), sum(worst), var_pop(worst) / count(*), min(worst), max(worst)
     FROM families
     GROUP BY ALL
     UNION ALL
     SELECT
         run, trial, metric, split, sub_split, perturbation, 'worst',
         replace(perturbation_json, '"computed_on":"perturbed"', '"computed_on":"worst"'),
-        count(worst), sum(worst)
+        count(worst), sum(worst), var_pop(worst) / count(worst), min(worst), max(worst)
     FROM singles
     GROUP BY ALL
     HAVING count(worst) > 0
@@ -122,18 +126,20 @@ everything AS (
     SELECT
         run, trial, metric, split, sub_split, perturbation, 'original',
         replace(perturbation_json, '"computed_on":"perturbed"', '"computed_on":"original"'),
-        sum(original_count), sum(original_total)
+        sum(original_count), sum(original_total), NULL, NULL, NULL
     FROM singles
     WHERE original_count IS NOT NULL
     GROUP BY ALL
     UNION ALL
     SELECT
-        run, trial, metric, split, sub_split, NULL, NULL, NULL, 1, value
+        run, trial, metric, split, sub_split, NULL, NULL, NULL, 1, value,
+        NULL, NULL, NULL
     FROM calibration
     WHERE perturbation_json IS NULL
     UNION ALL
     SELECT
-        run, trial, metric, split, sub_split, perturbation, 'perturbed', perturbation_json, 1, value
+        run, trial, metric, split, sub_split, perturbation, 'perturbed', perturbation_json, 1, value,
+        NULL, NULL, NULL
     FROM calibration
     WHERE perturbation_json IS NOT NULL
 ),
@@ -152,7 +158,10 @@ SELECT
     max(mean) AS max,
     sum(mean) / nullif(count(mean), 0) AS mean,
     sum(count)::BIGINT AS instances,
-    coalesce(sum(total), 0) AS total
+    coalesce(sum(total), 0) AS total,
+    sum(variance) AS variance,
+    sum(smallest) AS smallest,
+    sum(largest) AS largest
 FROM means
 GROUP BY ALL
 ORDER BY ALL

@@ -17,15 +17,10 @@ import inspect
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import ContextVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
-from prefect.states import Completed
-from prefect.tasks import Task, exponential_backoff
 
 from data.lake import Commit, Contract, Lake, TableRef
 from data.lake.catalog import refresh
@@ -37,8 +32,11 @@ from tasks.runs import finished
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from prefect.client.schemas.objects import TaskRun
+    from prefect.client.schemas.objects import State, TaskRun
     from prefect.futures import PrefectFuture
+    from prefect.tasks import Task
+
+    Submitted = PrefectFuture[TableRef] | Future[TableRef] | planning.Known
 
 _working_on: ContextVar[tuple[Lake, str] | None] = ContextVar("working_on", default=None)
 
@@ -73,28 +71,27 @@ class Step:
         self.fn = function
         self.contract = contract
         self.version = version
-        self.task = self._as_task()
 
     def __call__(self, *args: Any, **kwargs: Any) -> TableRef:
         """Runs the step now, as a task of the surrounding flow (or plans it: tasks/planning.py)."""
         if planning.active():
             return planning.note(self.contract, self.recipe(self._bound(args, kwargs)))
         if is_alone():
-            return finished(self._run(self._bound(args, kwargs)).result())
+            return finished(self._table(self._bound(args, kwargs)))
         if settings.runner() != "threads":  # then every step works where the runner is
             return results([self.task.submit(*args, **kwargs)])[0]
         return finished(self.task(*args, return_state=True, **kwargs).result())
 
-    def submit(self, *args: Any, **kwargs: Any) -> PrefectFuture[TableRef] | planning.Known:
-        """Runs the step on the flow's task runner; `.result()` of what comes back is its table."""
+    def submit(self, *args: Any, **kwargs: Any) -> Submitted:
+        """Runs the step on the flow's task runner; `results` gives its table when it is done."""
         if planning.active():
             return planning.Known(self(*args, **kwargs))
+        if is_alone():
+            return _threads().submit(copy_context().run, self._table, self._bound(args, kwargs))
         future: PrefectFuture[TableRef] = self.task.submit(*args, **kwargs)
         return future
 
-    def submit_each(
-        self, calls: Iterable[Sequence[Any]]
-    ) -> list[PrefectFuture[TableRef] | planning.Known]:
+    def submit_each(self, calls: Iterable[Sequence[Any]]) -> list[Submitted]:
         """`submit` for every batch of a collection. Tables that are there need no task: a hundred
         batches would show hundreds of them, and take longer than the few new documents do."""
         return [self._found(args) or self.submit(*args) for args in calls]
@@ -120,10 +117,21 @@ class Step:
         bound.apply_defaults()
         return bound.arguments
 
-    def _as_task(self) -> Task[..., TableRef]:
+    @functools.cached_property
+    def task(self) -> Task[..., TableRef]:
+        """The step as a Prefect task; made when asked for, as Prefect takes a second to load."""
+        from prefect import task
+        from prefect.cache_policies import NO_CACHE
+        from prefect.states import Completed
+        from prefect.tasks import exponential_backoff
+
         @functools.wraps(self.fn)
         def run(*args: Any, **kwargs: Any) -> State[TableRef]:
-            return self._run(self._bound(args, kwargs))
+            ref = self._table(self._bound(args, kwargs))
+            if ref.hit:
+                return Completed(name="Cached", message=f"found as {ref.snapshot}", data=ref)
+            showing.table(ref, self.contract)
+            return Completed(message=f"{ref.rows:,} rows in {ref.snapshot}", data=ref)
 
         return task(  # type: ignore[call-overload]
             run,
@@ -138,7 +146,8 @@ class Step:
             retry_condition_fn=is_passing_io_failure,
         )
 
-    def _run(self, arguments: Mapping[str, Any]) -> State[TableRef]:
+    def _table(self, arguments: Mapping[str, Any]) -> TableRef:
+        """The table of these arguments: found, or computed and published."""
         asked = time.time()
         lake, made_by = Lake(settings.lake_url()), self.recipe(arguments)
         with lake.lock(made_by.digest[:12], waiting=self._say_waiting):
@@ -148,18 +157,16 @@ class Step:
             if commit is not None:
                 damage = lake.damage(commit)
                 if damage is None:
-                    ref = _hit(lake, commit, asked)
-                    return Completed(name="Cached", message=f"found as {ref.snapshot}", data=ref)
+                    return _hit(lake, commit, asked)
                 log.warning("%s: %s; computing it anew", self.contract.table, damage)
                 damaged = commit
             ref = self._compute(lake, made_by, arguments, started)
             if damaged is not None:
                 lake.withdraw(damaged)
-        refresh(lake)
+        if not is_alone():  # a command without a server refreshes once, at its end
+            refresh(lake)
         log.info("%s: %s rows in %.1f s", ref.table, f"{ref.rows:,}", ref.seconds)
-        if not is_alone():
-            showing.table(ref, self.contract)
-        return Completed(message=f"{ref.rows:,} rows in {ref.snapshot}", data=ref)
+        return ref
 
     def _compute(
         self, lake: Lake, made_by: Recipe, arguments: Mapping[str, Any], started: float
@@ -200,7 +207,7 @@ def is_passing_io_failure(task: Task[..., Any], run: TaskRun, state: State[Any])
     return isinstance(error, OSError | TimeoutError) and not isinstance(error, _LASTING)
 
 
-def results(futures: Iterable[PrefectFuture[TableRef] | planning.Known]) -> list[TableRef]:
+def results(futures: Iterable[Submitted]) -> list[TableRef]:
     """The tables of submitted steps, in order; raises the first failure."""
     return [
         future.result() if isinstance(future, planning.Known) else finished(future.result())
@@ -211,6 +218,12 @@ def results(futures: Iterable[PrefectFuture[TableRef] | planning.Known]) -> list
 def _hit(lake: Lake, commit: Commit, asked: float) -> TableRef:
     log.info("%s: hit, %s rows", commit.table, f"{commit.rows:,}")
     return lake.reference(commit, hit=True, started=asked, seconds=time.time() - asked)
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    """What steps without a server are submitted to."""
+    return ThreadPoolExecutor(settings.workers(), thread_name_prefix="step")
 
 
 def _step_named(module: str, name: str) -> Step:

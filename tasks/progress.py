@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
-
-from prefect.context import TaskRunContext
 
 from models.progress import Progress
 from tasks.showing import key
@@ -37,9 +36,8 @@ class _Artifact:
     """A progress artifact of the current task run, made on the first update."""
 
     def __init__(self, label: str) -> None:
-        context = TaskRunContext.get()
         self.label = label
-        self.live = context is not None
+        self.live = _in_task_run()
         self.id: object = None
         self.due = 0.0
 
@@ -58,3 +56,11 @@ class _Artifact:
                 update_progress_artifact(self.id, percent)  # type: ignore[arg-type]
         except Exception:
             self.live = False  # the work goes on whether or not it can be watched
+
+
+def _in_task_run() -> bool:
+    if "prefect" not in sys.modules:  # nobody can be in a run of what was never loaded
+        return False
+    from prefect.context import TaskRunContext
+
+    return TaskRunContext.get() is not None

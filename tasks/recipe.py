@@ -19,7 +19,7 @@ import importlib.util
 import inspect
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,20 +102,14 @@ def _fingerprint(function: Callable[..., Any]) -> Mapping[str, str]:
     pending = sorted({target for node in own for target in _imported(node, module.__name__)})
     while pending:
         name = pending.pop()
-        if name not in digests and (known := _module(name)) is not None:
-            digests[name], imported = known
-            pending += imported
+        if name in digests:
+            continue
+        path = _source(name)
+        if path is None:
+            continue
+        digests[name], imported = _whole(_parsed(path), name)
+        pending += imported
     return digests
-
-
-@functools.cache
-def _module(name: str) -> tuple[str, list[str]] | None:
-    """Digest of a module and the modules of models/ and data/ it imports; None if it is none."""
-    path = _source(name)
-    if path is None:
-        return None
-    nodes = _parsed(path).body
-    return _digest(nodes), [target for node in nodes for target in _imported(node, name)]
 
 
 def _reachable(tree: ast.Module, start: str) -> list[ast.stmt]:
@@ -154,7 +148,7 @@ def _defines(statement: ast.stmt) -> Iterator[str]:
 
 def _imported(node: ast.stmt, module: str) -> Iterator[str]:
     """Modules of models/ and data/ that a statement imports, at any depth."""
-    for inner in ast.walk(node):
+    for inner in _statements([node]):
         names: list[str] = []
         if isinstance(inner, ast.Import):
             names = [alias.name for alias in inner.names]
@@ -168,6 +162,16 @@ def _imported(node: ast.stmt, module: str) -> Iterator[str]:
             if parts[0] in _SCIENCE and not name.startswith(_STORAGE):
                 # A package's __init__ runs too when one of its modules is imported.
                 yield from (".".join(parts[:i]) for i in range(2, len(parts) + 1))
+
+
+def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Statements at any depth; expressions, of which there are many more, are passed over."""
+    for node in nodes:
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, list):  # of a lambda it is an expression
+                yield from _statements(inner)
 
 
 def _sql_files(nodes: list[ast.stmt]) -> set[str]:
@@ -196,18 +200,19 @@ def _source(module: str) -> Path | None:
 
 
 @functools.cache
+def _whole(tree: ast.Module, name: str) -> tuple[str, Sequence[str]]:
+    """Digest of a module and what it imports; the steps of a flow share most of their modules."""
+    return _digest(tree.body), [target for node in tree.body for target in _imported(node, name)]
+
+
+@functools.cache
 def _parsed(path: Path) -> ast.Module:
-    """The module without comments and docstrings."""
+    """A module's syntax tree without its docstrings."""
     tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        match node:
-            case (
-                ast.Module(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
-                | ast.ClassDef(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
-                | ast.FunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
-                | ast.AsyncFunctionDef(body=[ast.Expr(value=ast.Constant(value=str())), *rest])
-            ):
-                node.body = rest
+    for node in _statements([tree]):
+        match getattr(node, "body", None):
+            case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+                node.body = rest  # type: ignore[attr-defined]
     return tree
 
 

@@ -171,7 +171,12 @@ def refresh(lake: Lake) -> None:
         temporary = lake.storage.root / f"{TEMPORARY}{uuid.uuid4().hex}"
         try:
             with duckdb.connect(str(temporary)) as connection:
-                _create_views(connection, lake, tables)
+                connection.begin()  # one write to the disk instead of one a view
+                if _create_views(connection, lake, tables):
+                    connection.rollback()  # the first bad view took those after it along
+                    _create_views(connection, lake, tables)
+                else:
+                    connection.commit()
             temporary.rename(lake.storage.root / DATABASE)
         except (OSError, duckdb.IOException) as error:
             raise UnwritableError(f"cannot write {DATABASE} to {lake.url}: {error}") from error

@@ -2,9 +2,10 @@
 
 Liang et al., Holistic Evaluation of Language Models, arXiv 2211.09110; the reference code is
 stanford-crfm/helm (Apache-2.0), whose files this package reads and writes and none of whose code it
-holds. Three parts: readers of result files into plain rows (`streaming`, `files`, `rows`,
-`foreign`), what a table of results consists of (`schema`, `layout`, `calibration`, `inference`),
-and evaluation itself (`scenarios`, `adapters`, `perturbations`, `metrics`, `evaluation`).
+holds. Three parts: readers of result files into plain rows (`streaming`, `files`, `form`, `rows`,
+their fast twin `columns`, `foreign`), what a table of results consists of (`schema`, `runs`,
+`layout`, `calibration`, `inference`), and evaluation itself (`scenarios`, `adapters`,
+`perturbations`, `metrics`, `evaluation`).
 
 Deviations
     - A file that is not JSON to its end is set aside whole; in a file that is, entries without
@@ -18,5 +19,7 @@ Deviations
       own, so their scores are not comparable with HELM's.
     - Bias and toxicity are counted with word lists of our own; toxicity is the share of completions
       with a listed word, not a score of the Perspective API.
+    - A cell's interval is over instances, within runs and trials, and symmetric: it has the
+      variance of the bootstrap and not its percentiles. Calibration, bias and perplexity have none.
     - Idealised runtime is a model's own median seconds a token, not HELM's table of GPU timings.
 """

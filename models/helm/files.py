@@ -7,6 +7,7 @@ inspect:  <any>/*.eval (zip), and the same log as one JSON file
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _RUN_FILES: dict[str, Kind] = {
     "per_instance_stats.json": "per_instance_stats",
     "scenario_state.json": "scenario_state",
 }
+_NEEDED = ("run_spec.json", "stats.json")
 _MEMBERS = "runs_to_run_suites.json"
 # What helm-summarize and helm-run leave beside the runs; nothing of it is a result of its own.
 _NO_RUNS = ("eval_cache", "groups")
@@ -40,6 +42,14 @@ class ResultFile:
     run: str
     kind: Kind
     path: Path
+
+    @property
+    def bytes(self) -> int:
+        """Its size now; 0 when it is gone."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
 
 
 @dataclass(frozen=True)
@@ -64,21 +74,19 @@ def find_files(root: Path) -> tuple[list[ResultFile], list[LeftOut]]:
     files: list[ResultFile] = []
     left_out: list[LeftOut] = []
     for folder, names in _folders(root, left_out):
-        kinds = {_RUN_FILES[name]: folder / name for name in names if name in _RUN_FILES}
-        if kinds and not (folder / "groups.json").exists():
+        kinds = [name for name in _RUN_FILES if name in names]
+        if kinds and "groups.json" not in names:
             suite = _suite(root, folder.parent)
-            files += [ResultFile(suite, folder.name, kind, path) for kind, path in kinds.items()]
-            missing = [
-                n
-                for n, kind in _RUN_FILES.items()
-                if n[:4] in ("run_", "stat") and kind not in kinds
+            files += [
+                ResultFile(suite, folder.name, _RUN_FILES[name], folder / name) for name in kinds
             ]
+            missing = [name for name in _NEEDED if name not in names]
             left_out += [LeftOut(folder / name, "the run lacks this file") for name in missing]
             continue
         if "schema.json" in names:
             files.append(ResultFile(_suite(root, folder), "", "schema", folder / "schema.json"))
         for name in names:
-            kind = _foreign_kind(folder / name)
+            kind = _foreign_kind(folder / name, summed_up="groups.json" in names)
             if kind:
                 files.append(ResultFile(_suite(root, folder), "", kind, folder / name))
     if not any(file.kind != "schema" for file in files):
@@ -94,12 +102,13 @@ def _folders(root: Path, left_out: list[LeftOut]) -> Iterator[tuple[Path, list[s
     while pending:
         folder = pending.pop()
         try:
-            real = folder.resolve(strict=True)
-            if real in seen:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:  # reached by another link
                 continue
-            seen.add(real)
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except (OSError, RuntimeError) as error:
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
             left_out.append(LeftOut(folder, f"cannot be read: {error}"))
             continue
         names = []
@@ -116,6 +125,7 @@ def _folders(root: Path, left_out: list[LeftOut]) -> Iterator[tuple[Path, list[s
         yield folder, names
 
 
+@functools.lru_cache(maxsize=64)
 def _suite(root: Path, folder: Path) -> str:
     relative = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
     while relative and relative[0] in ("runs", "benchmark_output"):
@@ -127,14 +137,17 @@ def _is_result(name: str) -> bool:
     return name in _RUN_FILES or name.endswith((".eval", ".jsonl"))
 
 
-def _foreign_kind(path: Path) -> Kind | None:
-    """What another harness's file is: by its name, and for logs in plain JSON by how it begins."""
+def _foreign_kind(path: Path, *, summed_up: bool) -> Kind | None:
+    """What another harness's file is: by its name, and for logs in plain JSON by how it begins.
+
+    summed_up: it lies among what helm-summarize wrote, JSON files by the dozen.
+    """
     name = path.name
     if name.startswith("samples_") and name.endswith(".jsonl"):
         return "lm_eval_samples"
     if name.endswith(".eval"):
         return "inspect"
-    if not name.endswith(".json") or path.parent.joinpath("groups.json").exists():
+    if summed_up or not name.endswith(".json"):
         return None
     with path.open("rb") as file:
         head = file.read(_SNIFFED)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
-from models.helm.rows import Row, Unusable, canonical
+from models.helm.form import canonical
+from models.helm.rows import Row, Unusable
 from models.helm.streaming import BrokenError, load, parse
 
 SPLIT = "test"

@@ -131,25 +131,6 @@ def p_values(differences: Sequence[np.ndarray], seed: int) -> list[float | None]
     return found
 
 
-def stratified_bootstrap(
-    strata: Sequence[np.ndarray], draws: int, seed: int
-) -> tuple[float, float] | None:
-    """95 % interval of the mean of the strata's means, instances drawn within each; None if empty.
-
-    strata: the values (n_s,) of the instances of every run and trial behind a cell.
-    """
-    filled = [np.asarray(values, dtype=np.float64) for values in strata if len(values)]
-    if not filled:
-        return None
-    chance = np.random.default_rng(seed)
-    means = np.zeros(draws)
-    for values in filled:
-        n = len(values)
-        means += chance.multinomial(n, np.full(n, 1 / n), draws) @ values / n
-    low, high = np.quantile(means / len(filled), [LEVEL / 2, 1 - LEVEL / 2])
-    return float(low), float(high)
-
-
 def _ranked(rates: Mapping[str, Mapping[int, float]]) -> list[str]:
     means = {row: np.mean(list(of_row.values())) for row, of_row in rates.items()}
     return sorted(rates, key=lambda row: (-means[row], row))

@@ -11,42 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.helm.runs import Adapter, Run, distinguishing, kept, words
 from models.helm.schema import Matcher, MetricGroup, RunGroup, Schema, Strategy
-
-# An adapter's fields in HELM's order, with what it fills in where a file leaves them out.
-_DEFAULTS: Mapping[str, Any] = {
-    "method": "", "global_prefix": "", "global_suffix": "", "instructions": "",
-    "input_prefix": "Input: ", "input_suffix": "\n", "reference_prefix": "A. ",
-    "reference_prefix_characters": None, "reference_suffix": "\n", "chain_of_thought_prefix": "",
-    "chain_of_thought_suffix": "\n", "output_prefix": "Output: ", "output_suffix": "\n",
-    "instance_prefix": "\n", "substitutions": [], "max_train_instances": 5,
-    "max_eval_instances": None, "num_outputs": 5, "num_train_trials": 1, "num_trials": 1,
-    "sample_train": True, "model_deployment": "", "model": "", "temperature": 1,
-    "max_tokens": 100, "stop_sequences": [], "random": None, "multi_label": False,
-    "image_generation_parameters": None, "reeval_parameters": None, "eval_splits": None,
-    "output_mapping_pattern": None,
-}  # fmt: skip
-_PRIORITY = ("model_deployment", "model")
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the layout needs to know of a run."""
-
-    name: str
-    groups: Sequence[str]
-    model: str
-    adapter: Mapping[str, Any]
-    scenario: str  # class and canonical arguments: runs of one scenario share it
-    scenario_args: Mapping[str, Any]
-
-    @property
-    def is_raft(self) -> bool:
-        return self.scenario.partition(" ")[0].endswith(".RAFTScenario")
-
-    @property
-    def is_mmlu(self) -> bool:
-        return self.scenario.partition(" ")[0].endswith(".MMLUScenario")
 
 
 @dataclass(frozen=True)
@@ -80,7 +46,6 @@ class TablePlan:
     strategies: Sequence[Strategy] = field(default=())
 
 
-Adapter = tuple[tuple[str, Any], ...]  # kept keys and values, hashable
 Rows = dict[Adapter, list[Run]]
 
 
@@ -101,6 +66,7 @@ class _Layout:
         self.metrics = {metric.name: metric for metric in schema.metrics}
         self.perturbations = {named.name: named for named in schema.perturbations}
         self.models = {model.name: (i, model) for i, model in enumerate(schema.models)}
+        self.told_apart: dict[tuple[Adapter, ...], list[dict[str, Any]]] = {}
         # group -> adapter -> runs, and group -> scenario -> adapter -> runs, in order of arrival
         self.by_adapter: dict[str, dict[str, list[Run]]] = {}
         self.by_scenario: dict[str, dict[str, dict[str, list[Run]]]] = {}
@@ -132,7 +98,7 @@ class _Layout:
             for runs in self.by_adapter.get(subgroup.name, {}).values():
                 shown = self._visible(runs, group)
                 if shown:
-                    rows.setdefault(_kept(shown[0], group.adapter_keys_shown), []).extend(shown)
+                    rows.setdefault(kept(shown[0], group.adapter_keys_shown), []).extend(shown)
         names = list(group.metric_groups)
         if not names:
             named = dict.fromkeys(name for one in below for name in one.metric_groups)
@@ -166,7 +132,7 @@ class _Layout:
                     continue
                 scenarios += 1
                 first = next(iter(adapters.values()))[0]
-                arguments = _words(first.scenario_args)
+                arguments = words(first.scenario_args)
                 name = f"{subgroup.name}_" + arguments.replace(" ", "").replace("/", "_")
                 title = arguments
                 if group.name not in name:
@@ -199,7 +165,7 @@ class _Layout:
         """Rows with their runs; a row stays though none of its runs is to be seen."""
         rows: Rows = {}
         for runs in adapters.values():
-            key = _kept(runs[0], group.adapter_keys_shown, of_scenario=of_scenario)
+            key = kept(runs[0], group.adapter_keys_shown, of_scenario=of_scenario)
             rows.setdefault(key, []).extend(self._visible(runs, group))
         return rows
 
@@ -255,11 +221,14 @@ class _Layout:
 
         ordered = sorted(rows, key=place)
         planned = []
-        for key, info in zip(ordered, _distinguishing([dict(k) for k in ordered]), strict=True):
+        told = self.told_apart.setdefault(tuple(ordered), [])
+        if not told:  # the tables of a suite have few different sets of rows
+            told += distinguishing([dict(k) for k in ordered])
+        for key, info in zip(ordered, told, strict=True):
             model = str(dict(key).get("model", ""))
             shown = {k: v for k, v in info.items() if k not in ("model", "model_deployment")}
             display = self._display_name(model, str(dict(key).get("model_deployment", "")))
-            label = display + (f" [{_words(shown)}]" if shown else "")
+            label = display + (f" [{words(shown)}]" if shown else "")
             planned.append(RowPlan(label, model, rows[key]))
         return planned
 
@@ -268,41 +237,3 @@ class _Layout:
             if name in self.models:
                 return self.models[name][1].display_name or name
         return model or "???"
-
-
-def _kept(run: Run, keys: Sequence[str], *, of_scenario: bool = False) -> Adapter:
-    """The adapter's fields that a group tells rows apart by."""
-    values = {**_DEFAULTS, "model": run.model, "model_deployment": run.model, **run.adapter}
-    if of_scenario and run.is_raft:
-        values["instructions"] = "<scenario specific>"
-    elif of_scenario and run.is_mmlu:
-        subject = str(run.scenario_args.get("subject", "")).replace("_", " ")
-        values["instructions"] = str(values["instructions"]).replace(subject, "___")
-    kept = [key for key in _DEFAULTS if key in keys and values[key] is not None]
-    return tuple((key, _hashable(values[key])) for key in kept)
-
-
-def _distinguishing(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every item cut down to what tells it from the others: the model first, then as given."""
-    first = items[0] if items else {}
-    common = {k for k in first if all(k in item and item[k] == first[k] for item in items)}
-    rest = [{k: v for k, v in item.items() if k not in common} for item in items]
-    cut = []
-    for whole in rest:
-        item = whole
-        keys = sorted(whole, key=lambda k: _PRIORITY.index(k) if k in _PRIORITY else len(_PRIORITY))
-        for length in range(1, len(keys) + 1):
-            short = {k: whole.get(k) for k in keys[:length]}
-            if sum({k: other.get(k) for k in keys[:length]} == short for other in rest) == 1:
-                item = short
-                break
-        cut.append(item)
-    return cut
-
-
-def _hashable(value: Any) -> Any:
-    return str(value) if isinstance(value, list | dict) else value
-
-
-def _words(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in values.items())

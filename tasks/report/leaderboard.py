@@ -32,6 +32,7 @@ _FAMILIES = (
 _OWN = "headwater"  # the lab's own scores have a section of their own
 _SHOWN = 60
 _SIDE, _MARGIN = 180, 34  # of a scatter plot [px]
+_LETTER = 5.6  # width of a name's letter [px]
 # The broadest group of a suite: the one that compares in the most families, then in most columns.
 _BROADEST = (
     'SELECT suite, arg_min("group", (-families, -n, "group")) AS "group" FROM ('
@@ -200,7 +201,7 @@ def _scatter(
             "d": f"M{_MARGIN} {_MARGIN + _SIDE}L{_MARGIN + _SIDE} {_MARGIN}"
         }),
     ]  # fmt: skip
-    taken: list[tuple[float, float]] = []
+    taken: list[tuple[float, float, float]] = []  # left and right end and height of a name
     for index, (model, a, b) in enumerate(known):
         px, py = _MARGIN + _SIDE * a, _MARGIN + _SIDE * (1 - b)
         dot = {"cx": f"{px:.1f}", "cy": f"{py:.1f}", "r": 4, "style": f"fill:var(--c{index % 8})"}
@@ -208,16 +209,22 @@ def _scatter(
             element("circle", element("title", f"{model}: {a:.3f}, {b:.3f}"), attributes=dot)
         )
         if len(known) <= 12:
-            while any(abs(px - ox) < 90 and abs(py - oy) < 11 for ox, oy in taken):
-                py += 11
-            taken.append((px, py))
             right = px > _MARGIN + _SIDE / 2
+            name = short(model, 22)
+            begins = px - 7 - _LETTER * len(name) if right else px + 7
+            ends = begins + _LETTER * len(name)
+            while any(
+                begins < end and start < ends and abs(py - height) < 11
+                for start, end, height in taken
+            ):
+                py += 11
+            taken.append((begins, ends, py))
             place = {
                 "x": f"{px + (-7 if right else 7):.1f}",
                 "y": f"{py + 3:.1f}",
                 "text-anchor": "end" if right else "start",
             }
-            shapes.append(element("text", short(model, 22), attributes=place))
+            shapes.append(element("text", name, attributes=place))
     for value in (0, 1):
         at = _MARGIN + _SIDE * value
         shapes.append(element("text.tick", value, attributes={

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.lake import Lake
-from data.lake.tables.helm import HelmWinRates
+from data.lake.tables.helm_results import HelmWinRates
+from tests.tasks.helm_suite import write_suite
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -205,3 +206,21 @@ def test_doctor_finds_this_machine_fit(lake_url):
     done = headwater("doctor")
     assert done.returncode == 0, done.stdout
     assert "BAD" not in done.stdout
+
+
+def test_a_folder_of_results_is_aggregated(lake_url, tmp_path):
+    suite = write_suite(tmp_path / "toys", 3)
+    done = headwater("aggregate", str(suite), "--bare", "--output", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert "12 tables: 0 found, 12 computed" in done.stdout
+    assert "toy/right" in done.stdout
+    assert (tmp_path / "out" / "toys" / "groups").is_dir()
+    assert not Lake(lake_url).commits("helm_comparisons")
+    whole = headwater("aggregate", str(suite))
+    assert "14 tables: 8 found, 6 computed" in whole.stdout
+    assert "tie group" in whole.stdout
+
+
+def test_aggregating_what_holds_no_results_is_one_line(lake_url, tmp_path):
+    fails(2, str(tmp_path), "aggregate", str(tmp_path))
+    fails(2, "no-such-folder", "aggregate", str(tmp_path / "no-such-folder"))

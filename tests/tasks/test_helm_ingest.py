@@ -86,6 +86,7 @@ def test_large_files_take_the_same_path_to_the_same_rows(suite, lake_url, monkey
     monkeypatch.setenv("HEADWATER_LAKE", str(tmp_path / "other"))
     monkeypatch.setattr(helm_reading, "LARGE", 1)
     monkeypatch.setattr(helm_reading, "BATCH", 7)
+    monkeypatch.setattr(helm_reading, "ENTRIES", 3)
     assert ingest(suite)[0] == whole
     other = Lake(str(tmp_path / "other"))
     assert other.reference(other.commits("helm_instance_stats")[-1]).read().to_pylist() == rows

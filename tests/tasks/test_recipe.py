@@ -93,8 +93,7 @@ def science(tmp_path, monkeypatch):
         spec.loader.exec_module(module)
         from tasks import recipe as under_test
 
-        for cache in (under_test._parsed, under_test._module):
-            cache.cache_clear()
+        under_test._parsed.cache_clear()
         importlib.invalidate_caches()
         return dict(code_fingerprint(module.step))
 

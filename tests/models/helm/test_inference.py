@@ -7,7 +7,6 @@ from models.helm.inference import (
     bootstrap_mean,
     compare,
     p_values,
-    stratified_bootstrap,
     tie_groups,
     win_rates,
 )
@@ -51,12 +50,6 @@ def test_intervals_are_reproducible_and_cover():
     assert 0.90 <= covered / 300 <= 0.98
     assert bootstrap_mean([1.0, 2.0, 4.0], 500, 7) == bootstrap_mean([1.0, 2.0, 4.0], 500, 7)
     assert bootstrap_mean([0.1] * 7, 500, 7) == pytest.approx((0.1, 0.1))
-
-
-def test_strata_count_alike_whatever_their_size():
-    low, high = stratified_bootstrap([np.zeros(1000), np.ones(2)], 200, 0)
-    assert low == high == 0.5
-    assert stratified_bootstrap([np.array([])], 200, 0) is None
 
 
 def test_sign_flips_are_exact_for_few_columns():
