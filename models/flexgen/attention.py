@@ -64,12 +64,15 @@ def decode(
 
     q (B, 1, heads, dim), k and v (B, kv_heads, T, dim) to (B, 1, heads * dim). The heads of a
     group stand where positions usually do, so that its keys are read once and never repeated.
+    Written as two products: measured on a processor, torch's fused attention takes five times as
+    long for a single position in bfloat16, and no less in float32.
     """
     B, _, heads, dim = q.shape
     kv_heads, T = k.shape[1], k.shape[2]
-    seen = None if pads is None else (torch.arange(T) >= pads[:, None])[:, None, None]
-    q = q.view(B, kv_heads, heads // kv_heads, dim)
-    return scaled_dot_product_attention(q, k, v, attn_mask=seen).reshape(B, 1, heads * dim)
+    scores = (q.view(B, kv_heads, heads // kv_heads, dim) @ k.transpose(2, 3)).float() * dim**-0.5
+    if pads is not None:  # (B, kv, group, T)
+        scores = scores.masked_fill((torch.arange(T) < pads[:, None])[:, None, None], -torch.inf)
+    return (scores.softmax(-1).to(v.dtype) @ v).reshape(B, 1, heads * dim)
 
 
 def decode_sparse(
