@@ -32,11 +32,12 @@ def prefill_rounded(
     new: tuple[torch.Tensor, torch.Tensor],
     cached: tuple[torch.Tensor, torch.Tensor],
     pads: torch.Tensor | None,
+    group: int,
 ) -> torch.Tensor:
     """Attention of whole texts as decoding with a lossy cache does it, all positions at once.
 
-    A position sees its own key and value as they are (`new`) and those before it as they come out
-    of the cache (`cached`); each (B, L, kv_heads, dim).
+    A position sees those of its own group of `group` positions as they are (`new`) and those of
+    groups before it as they come out of the cache (`cached`); each (B, L, kv_heads, dim).
     """
     B, L, heads, dim = q.shape
     groups = heads // new[0].shape[2]
@@ -45,15 +46,18 @@ def prefill_rounded(
         part.transpose(1, 2).repeat_interleave(groups, dim=1) for part in (*new, *cached)
     )
     scores = q @ past_k.transpose(2, 3)  # (B, heads, L, L)
-    scores.diagonal(dim1=2, dim2=3).copy_((q * k).sum(-1))
-    at = torch.arange(L)
-    seen = (at[:, None] >= at[None, :])[None]
+    own = [slice(start, start + group) for start in range(0, L, group)]
+    for at in own:
+        scores[:, :, at, at] = q[:, :, at] @ k[:, :, at].transpose(2, 3)
+    order = torch.arange(L)
+    seen = (order[:, None] >= order[None, :])[None]
     if pads is not None:
-        seen = seen & (at >= pads[:, None])[:, None, :] | torch.eye(L, dtype=torch.bool)
+        seen = seen & (order >= pads[:, None])[:, None, :] | torch.eye(L, dtype=torch.bool)
     scores = (scores.float() * dim**-0.5).masked_fill(~seen[:, None], -torch.inf)
     weights = scores.softmax(-1).to(v.dtype)
-    own = weights.diagonal(dim1=2, dim2=3)[..., None]
-    y = weights @ past_v + own * (v - past_v)
+    y = weights @ past_v
+    for at in own:
+        y[:, :, at] += weights[:, :, at, at] @ (v - past_v)[:, :, at]
     return y.transpose(1, 2).reshape(B, L, heads * dim)
 
 

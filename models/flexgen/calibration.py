@@ -35,7 +35,7 @@ from models.flexgen.planner import Job, predict
 from models.flexgen.weights import WeightFolder
 from models.progress import Progress, silent
 
-FORMAT = 2
+FORMAT = 3
 SECONDS = 8.0  # what the runs together may take, if they are not slower than the fewest allow
 _LAYERS = 2
 _TOKENS = 5
