@@ -24,6 +24,8 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
             prompt=16,
             tokens=4,
             batches=(8, 16),
+            grid_shape=OptShape(layers=2, width=256, heads=4, vocab=2000, dtype="bfloat16"),
+            grid_runs=1,
         ),
         description="generation with offloaded weights",
     )
@@ -35,7 +37,7 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
 PROFILES = {
     "quick": BenchmarksConfig(),
     "standard": BenchmarksConfig(flexgen=FlexGenBenchmark(), t1=T1Benchmark()),
-    "paper": BenchmarksConfig(flexgen=FlexGenBenchmark(tokens=32, runs=3), t1=T1Benchmark(runs=20)),
+    "paper": BenchmarksConfig(flexgen=FlexGenBenchmark(runs=3), t1=T1Benchmark(runs=20)),
 }
 
 

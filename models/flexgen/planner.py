@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models.flexgen.bucketing import blocks
+from models.flexgen.cache_cost import Batch
 from models.flexgen.config import TIERS, Policy, Tier, compressed_bytes
 from models.flexgen.cost import Costs, Shares
 from models.flexgen.linear_program import (
@@ -22,7 +23,7 @@ from models.flexgen.linear_program import (
     fits,
     place,
 )
-from models.flexgen.machine_cost import Batch, Prices, at, block_costs
+from models.flexgen.machine_cost import Prices, at, block_costs
 from models.flexgen.placement import place as tiers_of
 from models.flexgen.placement import sequences
 from models.flexgen.search import Found, search

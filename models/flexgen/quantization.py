@@ -1,9 +1,9 @@
 """Group-wise 4-bit quantization (sec. 5): q = round((x - min) / step), step = (max - min) / 15.
 
-A group is 64 consecutive values of the flattened tensor's last axis, or of a column. It is stored as 32 bytes of
-two values each, the first in the high half, and two fp16 numbers: 36 bytes, 4.5 bits a value.
-Kept is the step, not the paper's scale 1 / step, which overflows fp16 for groups of nearly equal
-values; a group of equal values has step 0 and comes back as its minimum.
+A group is 64 consecutive values of the flattened tensor's last axis, or of a column. It is stored
+as 32 bytes of two values each, the first in the high half, and two fp16 numbers: 36 bytes, 4.5 bits
+a value. Kept is the step, not the paper's scale 1 / step, which overflows fp16 for groups of nearly
+equal values; a group of equal values has step 0 and comes back as its minimum.
 """
 
 from __future__ import annotations
