@@ -1,16 +1,26 @@
 """Benchmarks: every system against its peers on this machine, both sides taken in turn.
 
 FlexGen against accelerate -+-> benchmarks
+SmolLM2 in 4 bits ----------+
 T1 against FNO             -+
 """
 
 from pydantic import BaseModel, Field
 
 from data.lake import TableRef
+from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.flexgen.random_weights import OptShape
+from models.lm.config import ModelConfig
 from models.t1.config import BenchmarkConfig as T1Benchmark
-from tasks.benchmarks import flexgen_benchmarks, machine, t1_benchmarks
+from tasks.benchmarks import (
+    flexgen_accuracy,
+    flexgen_benchmarks,
+    machine,
+    t1_benchmarks,
+    wikitext,
+)
+from tasks.lm import language_model
 from tasks.pipeline import pipeline
 
 
@@ -29,6 +39,15 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
         ),
         description="generation with offloaded weights",
     )
+    accuracy: AccuracyConfig = Field(
+        default=AccuracyConfig(tokens=2048), description="what 4 bits cost; needs `data`"
+    )
+    model: ModelConfig = Field(
+        default=ModelConfig(backend="offload"), description="the model whose accuracy is measured"
+    )
+    data: str = Field(
+        default="", description="folder of data sets with wikitext2; empty: accuracy is left out"
+    )
     t1: T1Benchmark = Field(
         default=T1Benchmark(grids=(64,), runs=3), description="training steps and predictions"
     )
@@ -36,8 +55,12 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
 
 PROFILES = {
     "quick": BenchmarksConfig(),
-    "standard": BenchmarksConfig(flexgen=FlexGenBenchmark(), t1=T1Benchmark()),
-    "paper": BenchmarksConfig(flexgen=FlexGenBenchmark(runs=3), t1=T1Benchmark(runs=20)),
+    "standard": BenchmarksConfig(
+        flexgen=FlexGenBenchmark(), accuracy=AccuracyConfig(), t1=T1Benchmark()
+    ),
+    "paper": BenchmarksConfig(
+        flexgen=FlexGenBenchmark(runs=3), accuracy=AccuracyConfig(), t1=T1Benchmark(runs=20)
+    ),
 }
 
 
@@ -45,4 +68,7 @@ PROFILES = {
 def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
     """One system after the other, so that none takes the processor from another."""
     flexgen_benchmarks(config.flexgen, machine())
+    if config.data:
+        model = language_model(config.model)
+        flexgen_accuracy(model, wikitext(config.data), config.accuracy, machine())
     return t1_benchmarks(config.t1, machine())
