@@ -88,7 +88,9 @@ def measured_grid(entry: GridEntry) -> GridResult:
     job = Job((entry.prompt,) * entry.requests, entry.tokens)
     place = Place(entry.memory_bytes, entry.scratch, entry.scratch / "calibrations")
     caps = Caps({"memory": float(entry.memory_bytes)}, margin=MARGIN)
-    prices = calibrated(weights, entry.asked, place.scratch, place.calibrations)
+    prices = calibrated(
+        weights, entry.asked, place.scratch, place.calibrations, memory_bytes=entry.memory_bytes
+    )
 
     def speed(chosen: Plan) -> float:
         with Engine(weights, chosen.policy, budgets_of(chosen, place)) as engine:

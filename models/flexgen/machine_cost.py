@@ -27,7 +27,7 @@ from models.flexgen.cache_cost import Batch, Moved, loaded, room, stored
 from models.flexgen.config import BYTES, ModelShape, Policy
 from models.flexgen.cost import SHARES, Affine, Costs, Phase, Shares
 
-_ROWS = 2048  # positions a layer computes at once in prefill; see models/flexgen/block.py
+_ROWS = 1024  # positions a layer computes at once in prefill; see models/flexgen/block.py
 _PAGE = 4096
 _MOVES = 16  # tensors of a layer, each of which may begin on a page of its own
 _READ = 32 << 20  # bytes of a converted tensor that are read at once
