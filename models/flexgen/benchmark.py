@@ -46,7 +46,7 @@ class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
         default=150 << 20, description="memory of the engine for the grid [bytes]", ge=1
     )
     grid_runs: int = Field(default=5, description="runs of every finalist of the grid", ge=1)
-    requests: int = Field(default=432, ge=1, description="prompts of the job")
+    requests: int = Field(default=384, ge=1, description="prompts of the job")
     prompt: int = Field(default=16, ge=1, description="length of a prompt [tokens]; paper: 512")
     tokens: int = Field(default=32, ge=1, description="new tokens a prompt; paper: 32")
     batches: tuple[int, ...] = Field(

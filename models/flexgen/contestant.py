@@ -220,7 +220,7 @@ def main(argument: str) -> Result:
     return found.model_copy(update={"peak_bytes": peak[0]})
 
 
-_SPARE = 64 << 20  # bytes: Python objects, tokenised prompts, allocator
+_SPARE = 128 << 20  # bytes: Python objects, tokenised prompts, allocator
 _WATCH_SECONDS = 0.005
 
 if __name__ == "__main__":
