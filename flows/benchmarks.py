@@ -1,6 +1,7 @@
 """Benchmarks: every system against its peers on this machine, both sides taken in turn.
 
 FlexGen against accelerate      -+-> benchmarks
+SmolLM2 in 4 bits               -+
 HELM tables and helm-summarize  -+
 T1 against FNO                  -+
 """
@@ -8,11 +9,21 @@ T1 against FNO                  -+
 from pydantic import BaseModel, Field
 
 from data.lake import TableRef
+from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.flexgen.random_weights import OptShape
 from models.helm.config import BenchmarkConfig as HelmBenchmark
+from models.lm.config import ModelConfig
 from models.t1.config import BenchmarkConfig as T1Benchmark
-from tasks.benchmarks import flexgen_benchmarks, helm_benchmarks, machine, t1_benchmarks
+from tasks.benchmarks import (
+    flexgen_accuracy,
+    flexgen_benchmarks,
+    helm_benchmarks,
+    machine,
+    t1_benchmarks,
+    wikitext,
+)
+from tasks.lm import language_model
 from tasks.pipeline import pipeline
 
 
@@ -26,8 +37,19 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
             prompt=16,
             tokens=4,
             batches=(8, 16),
+            grid_shape=OptShape(layers=2, width=256, heads=4, vocab=2000, dtype="bfloat16"),
+            grid_runs=1,
         ),
         description="generation with offloaded weights",
+    )
+    accuracy: AccuracyConfig = Field(
+        default=AccuracyConfig(tokens=2048), description="what 4 bits cost; needs `data`"
+    )
+    model: ModelConfig = Field(
+        default=ModelConfig(backend="offload"), description="the model whose accuracy is measured"
+    )
+    data: str = Field(
+        default="", description="folder of data sets with wikitext2; empty: accuracy is left out"
     )
     helm: HelmBenchmark = Field(
         default=HelmBenchmark(), description="aggregation of evaluation results; needs a suite"
@@ -39,8 +61,12 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
 
 PROFILES = {
     "quick": BenchmarksConfig(),
-    "standard": BenchmarksConfig(flexgen=FlexGenBenchmark(), t1=T1Benchmark()),
-    "paper": BenchmarksConfig(flexgen=FlexGenBenchmark(tokens=32, runs=3), t1=T1Benchmark(runs=20)),
+    "standard": BenchmarksConfig(
+        flexgen=FlexGenBenchmark(), accuracy=AccuracyConfig(), t1=T1Benchmark()
+    ),
+    "paper": BenchmarksConfig(
+        flexgen=FlexGenBenchmark(runs=3), accuracy=AccuracyConfig(), t1=T1Benchmark(runs=20)
+    ),
 }
 
 
@@ -48,6 +74,9 @@ PROFILES = {
 def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
     """One system after the other, so that none takes the processor from another."""
     flexgen_benchmarks(config.flexgen, machine())
+    if config.data:
+        model = language_model(config.model)
+        flexgen_accuracy(model, wikitext(config.data), config.accuracy, machine())
     if config.helm.suite:
         helm_benchmarks(config.helm, machine())
     return t1_benchmarks(config.t1, machine())

@@ -10,12 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+from pydantic import BaseModel, Field
 
+from data.datasets.evaluation import evaluation_digest, read_wikitext
+from data.lake import TableRef
 from data.lake.tables.house import Benchmarks
+from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.measuring import Measurement
 from models.t1.config import BenchmarkConfig as T1Benchmark
+from tasks.flexgen import weights_of
 from tasks.produces import produces
 from tasks.progress import progress_bar
 from tasks.provenance import cores
@@ -34,6 +39,34 @@ def flexgen_benchmarks(config: FlexGenBenchmark, machine: str) -> pa.Table:
     with tempfile.TemporaryDirectory(prefix="headwater-") as scratch:
         bar = progress_bar("measuring FlexGen")
         return _rows("flexgen", benchmark(config, Path(scratch), bar))
+
+
+class Text(BaseModel, frozen=True, extra="forbid"):
+    """The text of a data set by what is in it; where it lies does not matter."""
+
+    digest: str = Field(description="SHA-256 of its files")
+    folder: str = Field(exclude=True, description="folder of data sets")
+
+
+def wikitext(folder: str) -> Text:
+    """WikiText-2 in a folder of data sets."""
+    return Text(digest=evaluation_digest(folder, ["wikitext2"]), folder=folder)
+
+
+@produces("benchmarks", version=1)
+def flexgen_accuracy(model: TableRef, text: Text, config: AccuracyConfig, machine: str) -> pa.Table:
+    """Perplexity of WikiText-2 with weights and cache in 4 bits against full precision."""
+    from models.flexgen.accuracy import accuracy
+    from models.flexgen.weights import WeightFolder
+    from models.lm.text import TextCodec
+
+    name, folder = weights_of(model)
+    paragraphs = read_wikitext(Path(text.folder) / "wikitext2")
+    ids = TextCodec(folder).encode("\n".join(paragraphs))
+    with tempfile.TemporaryDirectory(prefix="headwater-") as scratch:
+        bar = progress_bar("scoring WikiText-2")
+        found = accuracy(WeightFolder(folder), name, list(ids), config, Path(scratch), progress=bar)
+        return _rows("flexgen", found)
 
 
 @produces("benchmarks", version=1)

@@ -160,7 +160,7 @@ def generations(
     from models.flexgen.offloading import planned, run
 
     rows = block_of(prompts.read().to_pylist(), config.requests, block)
-    opened = Opened(*_weights_of(model), config)
+    opened = Opened(*weights_of(model), config)
     ids = [opened.encode(row) for row in rows]
     place, name = memory.place(), job_name(prompts, model, config)
     job = opened.job(ids)
@@ -298,7 +298,7 @@ def plans(
         )
 
 
-def _weights_of(model: TableRef) -> tuple[str, Path]:
+def weights_of(model: TableRef) -> tuple[str, Path]:
     """Name and folder of a listed model."""
     from models.lm.store import ModelStore
 

@@ -27,9 +27,10 @@ Deviations
   it comes; the reference groups along the output channels. What is kept is the step, not its
   inverse, which overflows fp16 for nearly constant groups. The last group is filled up with a
   value of its own rather than with zeros, which would stretch its range.
-- The cache is grouped along a position's values over all heads. Keys and values are turned by a
-  Hadamard matrix first, queries and outputs accordingly: on SmolLM2 4 bits then cost a quarter of
-  the perplexity that they cost without.
+- The cache is grouped along positions, each channel of each head by itself, as KIVI (2402.02750)
+  has it for keys: 64 positions are rounded when they are all there, and until then kept as they
+  are. So is the very first position, after KVQuant (2401.18079). Grouped along a position's
+  values, as in the paper, 4 bits cost SmolLM2 a tenth of its perplexity.
 - Of the weights, 4 bits hold the layers' matrices only: the output matrix's errors would go into
   the logits unsoftened.
 - The sparse cache is a simulation of the accuracy: values outside the top k are not attended to,

@@ -32,11 +32,12 @@ def prefill_rounded(
     new: tuple[torch.Tensor, torch.Tensor],
     cached: tuple[torch.Tensor, torch.Tensor],
     pads: torch.Tensor | None,
+    group: int,
 ) -> torch.Tensor:
     """Attention of whole texts as decoding with a lossy cache does it, all positions at once.
 
-    A position sees its own key and value as they are (`new`) and those before it as they come out
-    of the cache (`cached`); each (B, L, kv_heads, dim).
+    A position sees those of its own group of `group` positions as they are (`new`) and those of
+    groups before it as they come out of the cache (`cached`); each (B, L, kv_heads, dim).
     """
     B, L, heads, dim = q.shape
     groups = heads // new[0].shape[2]
@@ -45,15 +46,18 @@ def prefill_rounded(
         part.transpose(1, 2).repeat_interleave(groups, dim=1) for part in (*new, *cached)
     )
     scores = q @ past_k.transpose(2, 3)  # (B, heads, L, L)
-    scores.diagonal(dim1=2, dim2=3).copy_((q * k).sum(-1))
-    at = torch.arange(L)
-    seen = (at[:, None] >= at[None, :])[None]
+    own = [slice(start, start + group) for start in range(0, L, group)]
+    for at in own:
+        scores[:, :, at, at] = q[:, :, at] @ k[:, :, at].transpose(2, 3)
+    order = torch.arange(L)
+    seen = (order[:, None] >= order[None, :])[None]
     if pads is not None:
-        seen = seen & (at >= pads[:, None])[:, None, :] | torch.eye(L, dtype=torch.bool)
+        seen = seen & (order >= pads[:, None])[:, None, :] | torch.eye(L, dtype=torch.bool)
     scores = (scores.float() * dim**-0.5).masked_fill(~seen[:, None], -torch.inf)
     weights = scores.softmax(-1).to(v.dtype)
-    own = weights.diagonal(dim1=2, dim2=3)[..., None]
-    y = weights @ past_v + own * (v - past_v)
+    y = weights @ past_v
+    for at in own:
+        y[:, :, at] += weights[:, :, at, at] @ (v - past_v)[:, :, at]
     return y.transpose(1, 2).reshape(B, L, heads * dim)
 
 
@@ -64,12 +68,15 @@ def decode(
 
     q (B, 1, heads, dim), k and v (B, kv_heads, T, dim) to (B, 1, heads * dim). The heads of a
     group stand where positions usually do, so that its keys are read once and never repeated.
+    Written as two products: measured on a processor, torch's fused attention takes five times as
+    long for a single position in bfloat16, and no less in float32.
     """
     B, _, heads, dim = q.shape
     kv_heads, T = k.shape[1], k.shape[2]
-    seen = None if pads is None else (torch.arange(T) >= pads[:, None])[:, None, None]
-    q = q.view(B, kv_heads, heads // kv_heads, dim)
-    return scaled_dot_product_attention(q, k, v, attn_mask=seen).reshape(B, 1, heads * dim)
+    scores = (q.view(B, kv_heads, heads // kv_heads, dim) @ k.transpose(2, 3)).float() * dim**-0.5
+    if pads is not None:  # (B, kv, group, T)
+        scores = scores.masked_fill((torch.arange(T) < pads[:, None])[:, None, None], -torch.inf)
+    return (scores.softmax(-1).to(v.dtype) @ v).reshape(B, 1, heads * dim)
 
 
 def decode_sparse(

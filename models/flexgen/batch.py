@@ -13,7 +13,7 @@ from models.flexgen.config import BYTES, ModelShape, Policy
 from models.flexgen.head import Drawer, Drawing, Drawn, Likeliest
 from models.flexgen.hidden import HiddenStore
 
-AT_ONCE = 2048  # positions of a prefill that a layer computes at once
+AT_ONCE = 1024  # positions of a prefill that a layer computes at once
 READ_AT_ONCE = 512  # positions whose logits exist at once
 
 

@@ -11,9 +11,10 @@ import torch
 from models.flexgen import attention
 from models.flexgen.adapters.base import Rotation
 from models.flexgen.batch import AT_ONCE, READ_AT_ONCE, Batch, Job, computation_bytes
-from models.flexgen.cache import BatchCache, round_trip, workspace_bytes
+from models.flexgen.cache import BatchCache, workspace_bytes
 from models.flexgen.config import Policy, Tier
 from models.flexgen.embedding import Embedding
+from models.flexgen.groups import round_trip
 from models.flexgen.head import Drawn, Likeliest
 from models.flexgen.hidden import HiddenStore
 from models.flexgen.homes import Homes
@@ -72,9 +73,7 @@ class BlockRun:
                 batch.cache = BatchCache(
                     shape, policy, memory, count=count, positions=positions, pads=batch.pads
                 )
-                for part in batch.cache.parts:
-                    if part.file is not None:
-                        record = max(record, part.record * positions)
+                record = max(record, batch.cache.staging_bytes)
         if record:
             memory.stage(pages(record) + PAGE)
         moved = [
@@ -233,8 +232,8 @@ class BlockRun:
                 pads = None if batch.pads is None else batch.pads[rows]
                 if self._job.quantized:
                     group = parts.policy.group
-                    cached = round_trip(k, group), round_trip(v, group)
-                    return attention.prefill_rounded(q, (k, v), cached, pads)
+                    cached = round_trip(k, group, pads), round_trip(v, group, pads)
+                    return attention.prefill_rounded(q, (k, v), cached, pads, group)
                 return attention.prefill(q, k, v, pads)
             assert batch.cache is not None
             return batch.cache.attend(step.layer, past, q, self._workspace(step))

@@ -4,8 +4,10 @@ A batch's sequences are split into whole sequences a tier. Those on the device a
 place. The others are copied into a workspace before they are needed, or, with host attention,
 attended to where they are (sec. 4.3); only the new position is carried back.
 
-A compressed cache holds keys and values turned by a Hadamard matrix: queries are turned alike and
-outputs back, so nothing but the rounding changes.
+What moves is kept position by position. A compressed cache keeps every full group of positions in
+4 bits, each channel of each head with a step and a minimum of its own, because outliers keep to few
+channels. As they are it keeps the latest positions, which do not fill a group yet, and the first,
+which all the others attend to and whose values are like no others.
 """
 
 from __future__ import annotations
@@ -14,15 +16,12 @@ from dataclasses import dataclass
 
 import torch
 
-from models.flexgen import attention
+from models.flexgen import attention, groups
 from models.flexgen.config import BYTES, ModelShape, Policy, Tier
 from models.flexgen.files import Scratch
 from models.flexgen.memory import Memory
 from models.flexgen.placement import sequences
-from models.flexgen.quantization import Packed, dequantize, hadamard, quantize
-from models.flexgen.tiers import Buffer, pages
-
-_DECODED = 1 << 20  # values decoded at once from a compressed cache
+from models.flexgen.tiers import PAGE
 
 
 @dataclass
@@ -32,9 +31,15 @@ class Part:
     tier: Tier
     rows: slice  # of the batch
     place: slice  # of the workspace; empty for what is attended to at home
-    home: torch.Tensor | None  # (l, 2, b, kv, S, d), or records (l, S, bytes); None on disk
-    file: Scratch | None
-    record: int  # bytes of one position of one layer
+    home: torch.Tensor | None  # (l, 2, b, kv, S, d) where attended to, else (l, bytes)
+    file: Scratch | None  # instead of a home, on disk: the same bytes, each layer's from a page on
+    plain: int  # where a layer's positions that are not in 4 bits begin: after its groups [bytes]
+    layer: int  # from one layer to the next [bytes]
+
+    @property
+    def count(self) -> int:
+        """Sequences."""
+        return self.rows.stop - self.rows.start
 
 
 class BatchCache:
@@ -53,7 +58,8 @@ class BatchCache:
         self._shape, self._policy, self._memory = shape, policy, memory
         self._positions, self._pads = positions, pads
         self._type = getattr(torch, policy.compute)
-        self._turn = hadamard(shape.head_dim, self._type) if policy.compress_cache else None
+        self._group = policy.group if policy.compress_cache else positions + 1  # never full
+        self._first = int(positions >= self._group)  # positions kept before the latest
         self.parts: list[Part] = []
         self._booked: list[tuple[Tier, int]] = []
         try:
@@ -81,20 +87,31 @@ class BatchCache:
     def _part(self, tier: Tier, rows: slice, place: int) -> Part:
         shape, policy = self._shape, self._policy
         count = rows.stop - rows.start
-        record = count * shape.position_bytes(policy)
-        size = shape.layers * self._positions * record
+        size = shape.layers * count * shape.room_bytes(policy, self._positions)
         self._memory.arena(tier).reserve("cache", size)
         self._booked.append((tier, size))
+        unit = PAGE if tier == "disk" else 1
+        rounded = self._positions // self._group * count * shape.group_bytes(policy)
+        plain = size // shape.layers - rounded
+        begin = -(-rounded // unit) * unit
+        layer = begin + -(-plain // unit) * unit
         home, file = None, None
         if tier == "disk":
-            file = self._memory.scratch(shape.layers * pages(self._positions * record))
-        elif policy.compress_cache:
-            home = torch.empty(shape.layers, self._positions, record, dtype=torch.uint8)
+            file = self._memory.scratch(shape.layers * layer)
+        elif place >= 0:
+            home = torch.empty(shape.layers, layer, dtype=torch.uint8)
         else:
             dims = (shape.layers, 2, count, shape.kv_heads, self._positions, shape.head_dim)
             home = torch.empty(dims, dtype=self._type)
         inside = slice(place, place + count) if place >= 0 else slice(0, 0)
-        return Part(tier, rows, inside, home, file, record)
+        return Part(tier, rows, inside, home, file, begin, layer)
+
+    @property
+    def staging_bytes(self) -> int:
+        """Most bytes read from disk at once."""
+        return max(
+            (max(p.plain, p.layer - p.plain) for p in self.parts if p.file is not None), default=0
+        )
 
     def close(self) -> None:
         """Gives memory and files back."""
@@ -108,35 +125,54 @@ class BatchCache:
 
     def load(self, layer: int, past: int, workspace: torch.Tensor) -> None:
         """Copies the first `past` positions of the moved sequences into the workspace."""
+        shape, policy = self._shape, self._policy
+        full, rest = divmod(past, self._group)
         for part in self.parts:
             if part.place.stop == 0 or not past:
                 continue
             into = workspace[:, part.place, :, :past]  # (2, b, kv, past, d)
-            if self._policy.compress_cache:
-                self._decode(self._records(part, layer, past), into)
-            elif part.home is not None:
-                into.copy_(part.home[layer, :, :, :, :past])
-            else:
-                values = self._records(part, layer, past).view(-1).view(self._type)
-                into.copy_(self._by_position(values, past, into).permute(1, 2, 3, 0, 4))
-            self._count(part, past, reading=True)
+            if full:
+                size = full * part.count * shape.group_bytes(policy)
+                groups.decode(self._kept(part, layer, 0, size).view(full, -1), self._group, into)
+            # One read gives the very first position, needed beside groups only, and the latest.
+            skipped = 0 if full else self._first
+            slots = self._first - skipped + rest
+            if slots:
+                position = part.count * shape.position_bytes(policy)
+                offset = part.plain + skipped * position
+                plain = self._kept(part, layer, offset, slots * position).view(self._type)
+                plain = plain.view(slots, 2, part.count, shape.kv_heads, shape.head_dim)
+                into[:, :, :, past - rest :].copy_(plain[slots - rest :].permute(1, 2, 3, 0, 4))
+                if full:
+                    groups.put_first_positions(into, self._before(part), plain[0].unsqueeze(3))
+            self._count(part, shape.cached_bytes(policy, past), reading=True)
 
     def store(self, layer: int, start: int, stop: int, workspace: torch.Tensor) -> None:
-        """Copies positions [start, stop) of the moved sequences from the workspace home."""
+        """Copies positions [start, stop) of the moved sequences from the workspace home.
+
+        A group goes when it is full: its first positions are in the workspace, like all the past.
+        """
+        shape, policy, group = self._shape, self._policy, self._group
+        before, full = start // group, stop // group
         for part in self.parts:
             if part.place.stop == 0:
                 continue
-            new = workspace[:, part.place, :, start:stop]  # (2, b, kv, new, d)
-            if part.home is not None and not self._policy.compress_cache:
-                part.home[layer, :, :, :, start:stop].copy_(new)
-            else:
-                ordered = new.permute(3, 0, 1, 2, 4)  # (new, 2, b, kv, d): a record a position
-                if self._policy.compress_cache:
-                    records = self._encode(ordered)
-                else:
-                    records = ordered.contiguous().view(stop - start, -1).view(torch.uint8)
-                self._put(part, layer, start, records)
-            self._count(part, stop - start, reading=False)
+            values = workspace[:, part.place]  # (2, b, kv, S, d)
+            position = part.count * shape.position_bytes(policy)
+            if full > before:
+                unlike = self._before(part) + 1 - before * group
+                new = values[:, :, :, before * group : full * group]
+                offset = before * part.count * shape.group_bytes(policy)
+                self._keep(part, layer, offset, groups.encode(new, group, unlike))
+            if full and not before:
+                first = groups.first_positions(values, self._before(part))
+                self._keep(part, layer, part.plain, first)
+            since = max(start, full * group)
+            if since < stop:
+                new = values[:, :, :, since:stop].permute(3, 0, 1, 2, 4)
+                slot = self._first + since - full * group
+                self._keep(part, layer, part.plain + slot * position, new)
+            self._count(part, shape.stored_bytes(policy, start, stop), reading=False)
 
     def keep(
         self,
@@ -151,8 +187,6 @@ class BatchCache:
         At home where attention is done there, else into the workspace.
         """
         stop = start + new[0].shape[1]
-        if self._turn is not None:
-            new = (new[0] @ self._turn, new[1] @ self._turn)
         for part in self.parts:
             first, last = max(rows.start, part.rows.start), min(rows.stop, part.rows.stop)
             if first >= last:
@@ -161,8 +195,8 @@ class BatchCache:
             into = slice(first - part.rows.start, last - part.rows.start)
             of = slice(first - rows.start, last - rows.start)
             if part.tier != "device" and self._policy.host_attention:
-                share = part.record * (last - first) // (part.rows.stop - part.rows.start)
-                self._memory.traffic.add("device", "host", "cache", (stop - start) * share)
+                position = (last - first) * self._shape.position_bytes(self._policy)
+                self._memory.traffic.add("device", "host", "cache", (stop - start) * position)
             for which, values in enumerate(new):
                 target[which, into, :, start:stop].copy_(values[of].transpose(1, 2))
 
@@ -178,8 +212,6 @@ class BatchCache:
     ) -> torch.Tensor:
         """Attention of one new position over past + 1; q (B, 1, heads, d) to (B, 1, heads * d)."""
         outputs = []
-        if self._turn is not None:
-            q = q @ self._turn
         for part in self.parts:
             kv = self._attended(part, layer, workspace)[:, :, :, : past + 1]
             pads = None if self._pads is None else self._pads[part.rows]
@@ -191,83 +223,37 @@ class BatchCache:
                 self._memory.traffic.add("device", "host", "attention", q[part.rows].nbytes)
                 self._memory.traffic.add("host", "device", "attention", y.nbytes)
             outputs.append(y)
-        y = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
-        return y if self._turn is None else (y.view(q.shape) @ self._turn).view(y.shape)
+        return torch.cat(outputs) if len(outputs) > 1 else outputs[0]
 
-    def _count(self, part: Part, positions: int, reading: bool) -> None:
-        work: Tier = "host" if self._policy.host_attention and part.tier == "disk" else "device"
+    def _count(self, part: Part, size: int, reading: bool) -> None:
+        """Counts `size` bytes a sequence."""
+        work: Tier = "host" if self._policy.host_attention else "device"
         source, target = (part.tier, work) if reading else (work, part.tier)
-        self._memory.traffic.add(source, target, "cache", positions * part.record)
+        self._memory.traffic.add(source, target, "cache", size * part.count)
 
-    def _records(self, part: Part, layer: int, past: int) -> torch.Tensor:
+    def _kept(self, part: Part, layer: int, offset: int, size: int) -> torch.Tensor:
+        """Bytes of a layer at home."""
         if part.home is not None:
-            return part.home[layer, :past]
+            return part.home[layer, offset : offset + size]
         assert part.file is not None
-        offset = layer * pages(self._positions * part.record)
-        return part.file.read(offset, past * part.record, self._staging()).view(past, -1)
+        assert self._memory.staging is not None
+        return part.file.read(layer * part.layer + offset, size, self._memory.staging)
 
-    def _put(self, part: Part, layer: int, start: int, records: torch.Tensor) -> None:
+    def _keep(self, part: Part, layer: int, offset: int, data: torch.Tensor) -> None:
+        raw = data.contiguous().view(-1).view(torch.uint8)
         if part.home is not None:
-            part.home[layer, start : start + records.shape[0]].copy_(records)
+            part.home[layer, offset : offset + raw.numel()].copy_(raw)
         else:
             assert part.file is not None
-            offset = layer * pages(self._positions * part.record) + start * part.record
-            part.file.write(offset, records)
+            part.file.write(layer * part.layer + offset, raw)
 
-    def _staging(self) -> Buffer:
-        buffer = self._memory.staging
-        assert buffer is not None
-        return buffer
-
-    def _by_position(self, values: torch.Tensor, past: int, into: torch.Tensor) -> torch.Tensor:
-        _, b, kv, _, d = into.shape
-        return values.view(past, 2, b, kv, d)
-
-    def _encode(self, ordered: torch.Tensor) -> torch.Tensor:
-        """(new, 2, b, kv, d) to records (new, bytes): codes, then steps, then minima."""
-        new, _, b, kv, d = ordered.shape
-        group = self._policy.group
-        rows = ordered.reshape(new * 2 * b, kv * d)
-        fill = -(kv * d) % group
-        if fill:
-            rows = torch.cat([rows, rows[:, -1:].expand(-1, fill)], dim=1)
-        packed = quantize(rows, group)
-        columns = (packed.codes, packed.step, packed.minimum)
-        return torch.cat([part.view(new, -1).view(torch.uint8) for part in columns], dim=1)
-
-    def _decode(self, records: torch.Tensor, into: torch.Tensor) -> None:
-        """Records (past, bytes) to the workspace (2, b, kv, past, d), some positions at a time."""
-        _, b, kv, past, d = into.shape
-        group = self._policy.group
-        filled = -(-kv * d // group) * group
-        groups = 2 * b * filled // group  # a position
-        codes = groups * group // 2
-        at_once = max(1, _DECODED // (2 * b * filled))
-        for start in range(0, past, at_once):
-            some = records[start : start + at_once]
-            count = some.shape[0]
-            packed = Packed(
-                some[:, :codes].reshape(-1, group // 2),
-                some[:, codes : codes + 2 * groups].contiguous().view(torch.float16).view(-1),
-                some[:, codes + 2 * groups :].contiguous().view(torch.float16).view(-1),
-                (count, 2, b, filled),
-            )
-            values = dequantize(packed, torch.empty(packed.shape, dtype=self._type))
-            values = values[..., : kv * d].reshape(count, 2, b, kv, d)
-            into[:, :, :, start : start + count].copy_(values.permute(1, 2, 3, 0, 4))
+    def _before(self, part: Part) -> torch.Tensor:
+        """Padding positions before each of a part's sequences (b,)."""
+        if self._pads is None:
+            return torch.zeros(part.count, dtype=torch.long)
+        return self._pads[part.rows]
 
 
 def workspace_bytes(shape: ModelShape, policy: Policy, moved: int, positions: int) -> int:
     """Bytes of one workspace for `moved` sequences of `positions`."""
     return 2 * moved * positions * shape.kv_width * BYTES[policy.compute]
-
-
-def round_trip(values: torch.Tensor, group: int) -> torch.Tensor:
-    """Keys or values (b, L, kv, d) as they come out of a compressed cache."""
-    turn = hadamard(values.shape[-1], values.dtype)
-    wide = (values @ turn).flatten(2)
-    fill = -wide.shape[-1] % group
-    if fill:
-        wide = torch.cat([wide, wide[..., -1:].expand(*wide.shape[:-1], fill)], dim=-1)
-    back = dequantize(quantize(wide, group), torch.empty(wide.shape, dtype=values.dtype))
-    return back[..., : values[0, 0].numel()].reshape(values.shape) @ turn

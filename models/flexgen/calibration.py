@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -23,19 +22,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from scipy.optimize import least_squares
 
 from models.flexgen.config import Budgets, Policy
 from models.flexgen.engine import Engine
+from models.flexgen.identity import identity
 from models.flexgen.machine_cost import Prices
 from models.flexgen.planner import Job, predict
 from models.flexgen.weights import WeightFolder
 from models.progress import Progress, silent
 
-FORMAT = 2
+FORMAT = 3
 SECONDS = 8.0  # what the runs together may take, if they are not slower than the fewest allow
 _LAYERS = 2
 _TOKENS = 5
@@ -93,9 +92,18 @@ class Sample:
 
 
 def calibrated(
-    weights: WeightFolder, policy: Policy, scratch: Path, cache: Path, progress: Progress = silent
+    weights: WeightFolder,
+    policy: Policy,
+    scratch: Path,
+    cache: Path,
+    progress: Progress = silent,
+    *,
+    memory_bytes: int = _ROOM,
 ) -> Prices:
-    """Prices for a model under policies like `policy`, measured now or found in folder `cache`."""
+    """Prices for a model under policies like `policy`, measured now or found in folder `cache`.
+
+    Measuring keeps to `memory_bytes` of device and host together.
+    """
     machine = identity(weights, policy)
     key = hashlib.sha256(json.dumps(machine, sort_keys=True).encode()).hexdigest()[:16]
     path = cache / f"calibration-{key}.json"
@@ -105,7 +113,7 @@ def calibrated(
             return Prices(**known.prices)
     except (OSError, ValueError, TypeError):
         pass  # none yet, or of another version: measured anew
-    found = calibrate(weights, policy, scratch, progress)
+    found = calibrate(weights, policy, scratch, progress, memory_bytes=memory_bytes)
     cache.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
     temporary.write_text(found.model_dump_json(indent=1), "utf-8")
@@ -114,11 +122,16 @@ def calibrated(
 
 
 def calibrate(
-    weights: WeightFolder, policy: Policy, scratch: Path, progress: Progress = silent
+    weights: WeightFolder,
+    policy: Policy,
+    scratch: Path,
+    progress: Progress = silent,
+    *,
+    memory_bytes: int = _ROOM,
 ) -> Calibration:
     """Runs and fits; see the module's docstring."""
     started = time.perf_counter()
-    samples = measure(weights, policy, scratch, SECONDS, progress)
+    samples = measure(weights, policy, scratch, SECONDS, progress, memory_bytes=memory_bytes)
     prices = fit(samples)
     errors = [abs(_seconds(sample, prices) / sample.seconds - 1) for sample in samples]
     return Calibration(
@@ -130,29 +143,19 @@ def calibrate(
     )
 
 
-def identity(weights: WeightFolder, policy: Policy) -> dict[str, str]:
-    """What a calibration belongs to."""
-    shape = weights.shape
-    return {
-        "host": platform.node(),
-        "processor": _processor(),
-        "threads": str(torch.get_num_threads()),
-        "torch": torch.__version__,
-        "shape": f"{shape.architecture} {shape.width} {shape.ffn} {shape.heads} {shape.kv_heads}",
-        "types": f"{shape.weight_type} {policy.compute}",
-        "compression": f"weights {policy.compress_weights} cache {policy.compress_cache} "
-        f"group {policy.group}",
-    }
-
-
 def measure(
     weights: WeightFolder,
     policy: Policy,
     scratch: Path,
     seconds: float,
     progress: Progress = silent,
+    *,
+    memory_bytes: int = _ROOM,
 ) -> list[Sample]:
-    """Times short runs of the model's first layers, in turn, until time is up."""
+    """Times short runs of the model's first layers, in turn, until time is up.
+
+    What does not fit into `memory_bytes` runs with its weights on disk, or not at all.
+    """
     deadline = time.perf_counter() + seconds
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="calibration-") as folder:
@@ -162,9 +165,11 @@ def measure(
             _Try(min(prompt, longest), policy.model_copy(update={"nb": 1, **run}))
             for prompt, run in _RUNS
         ]
-        times: list[list[tuple[float, float]]] = [[] for _ in tries]
         warm_up = policy.model_copy(update={"wg": 0, "wd": 100, "gbs": 1, "nb": 1})
-        _timed(small, _Try(1, warm_up), Path(folder))  # libraries load, threads start
+        least = _Try(1, warm_up)
+        _timed(small, least, Path(folder))  # libraries load, threads start
+        tries = [t for tried in tries if (t := _fitting(small, tried, memory_bytes))] or [least]
+        times: list[list[tuple[float, float]]] = [[] for _ in tries]
         runs = list(enumerate(tries)) * _MOST_ROUNDS
         slowest = 0.0
         for done, (i, tried) in enumerate(runs):
@@ -204,6 +209,14 @@ class _Try(NamedTuple):
     @property
     def job(self) -> Job:
         return Job((self.prompt,) * self.policy.bls, _TOKENS)
+
+
+def _fitting(weights: WeightFolder, tried: _Try, memory_bytes: int) -> _Try | None:
+    on_disk = tried.policy.model_copy(update={"wg": 0, "wc": 0, "wd": 100})
+    for policy in (tried.policy, on_disk):
+        if predict(weights, tried.job, policy, ORDINARY).memory["memory"] <= memory_bytes:
+            return tried._replace(policy=policy)
+    return None
 
 
 def _timed(weights: WeightFolder, tried: _Try, scratch: Path) -> tuple[float, float]:
@@ -271,12 +284,3 @@ def _seconds(sample: Sample, prices: Prices) -> float:
 
 def _logit(share: float) -> float:
     return float(np.log(share / (1 - share)))
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-        return names[0] if names else platform.processor()
-    except OSError:
-        return platform.processor()

@@ -128,10 +128,42 @@ class ModelShape:
         return compressed_bytes(self.layer_values, policy.group) + vectors
 
     def position_bytes(self, policy: Policy) -> int:
-        """Bytes of one position's keys and values in one layer, as the policy stores them."""
-        if policy.compress_cache:
-            return 2 * compressed_bytes(self.kv_width, policy.group)
+        """Bytes of one position's keys and values in one layer, as computed with."""
         return 2 * self.kv_width * BYTES[policy.compute]
+
+    def group_bytes(self, policy: Policy) -> int:
+        """Bytes of `policy.group` positions' keys and values in one layer, in 4 bits."""
+        return compressed_bytes(2 * self.kv_width * policy.group, policy.group)
+
+    def cached_bytes(self, policy: Policy, positions: int) -> int:
+        """Bytes that the first `positions` of one sequence take in one layer at home.
+
+        A compressed cache holds full groups of positions in 4 bits and, as they are, those after
+        them; once a group is full, the very first position too.
+        """
+        full, rest = divmod(positions, policy.group) if policy.compress_cache else (0, positions)
+        plain = rest + (full > 0)
+        return full * self.group_bytes(policy) + plain * self.position_bytes(policy)
+
+    def stored_bytes(self, policy: Policy, start: int, stop: int) -> int:
+        """Bytes carried home when positions [start, stop) of a sequence are new in one layer.
+
+        The position that fills a group of a compressed cache goes with the group.
+        """
+        if not policy.compress_cache:
+            return (stop - start) * self.position_bytes(policy)
+        full = stop // policy.group - start // policy.group
+        plain = stop - max(start, stop // policy.group * policy.group)
+        plain += start < policy.group <= stop  # the very first
+        return full * self.group_bytes(policy) + plain * self.position_bytes(policy)
+
+    def room_bytes(self, policy: Policy, positions: int) -> int:
+        """Bytes booked at home for a sequence of `positions` in one layer."""
+        if not policy.compress_cache:
+            return positions * self.position_bytes(policy)
+        full = positions // policy.group
+        plain = min(positions, policy.group) + (full > 0)
+        return full * self.group_bytes(policy) + plain * self.position_bytes(policy)
 
 
 def compressed_bytes(values: int, group: int = 64) -> int:

@@ -77,7 +77,9 @@ def run_engine(entry: Entry, memory_bytes: int) -> Result:
     if entry.policy is None:
         chosen = planned(weights, job, entry.asked, place)
     else:
-        prices = calibrated(weights, entry.policy, place.scratch, place.calibrations)
+        prices = calibrated(
+            weights, entry.policy, place.scratch, place.calibrations, memory_bytes=memory_bytes
+        )
         chosen = predict(weights, job, entry.policy, prices)
     outcome = run(weights, prompts, chosen, entry.tokens, place)
     made = outcome.generated
@@ -213,12 +215,12 @@ def main(argument: str) -> Result:
         found = (
             run_accelerate(entry)
             if entry.who == "accelerate"
-            else run_engine(entry, room - min(room // 8, _SPARE))
+            else run_engine(entry, room - min(room // 4, _SPARE))
         )
     return found.model_copy(update={"peak_bytes": peak[0]})
 
 
-_SPARE = 96 << 20  # bytes: Python objects, tokenised prompts, allocator
+_SPARE = 128 << 20  # bytes: Python objects, tokenised prompts, allocator
 _WATCH_SECONDS = 0.005
 
 if __name__ == "__main__":

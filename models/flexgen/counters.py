@@ -92,6 +92,7 @@ def expected_traffic(
     - activations: l * (s + n - 1) * h1 * e each way
     - cache written: l * (s + n - 2) positions, as the last token's are never needed
     - cache read: l * sum_{i=1}^{n-1} (s + i - 1) positions
+    - of a compressed cache both in the bytes of full groups and of positions as they are
     - host attention instead reads nothing from the host, sends it queries and the new positions,
       the last token's too, and gets l * (n - 1) * heads * head_dim * e back
     """
@@ -110,12 +111,15 @@ def expected_traffic(
         for tier in away:
             if n == 1:
                 continue  # a prefill alone keeps no cache
-            position = caches[tier] * l * shape.position_bytes(policy)
+            moved = caches[tier] * l
             work: Tier = "host" if policy.host_attention else "device"
-            read = position * sum(s + i - 1 for i in range(1, n))
-            bytes_on[Route(work, tier, "cache")] += position * (s + n - 2)
-            bytes_on[Route(tier, work, "cache")] += read
+            read = sum(shape.cached_bytes(policy, s + i - 1) for i in range(1, n))
+            steps = ((s + i - 1, s + i) for i in range(1, n - 1))
+            written = sum(shape.stored_bytes(policy, *step) for step in ((0, s), *steps))
+            bytes_on[Route(work, tier, "cache")] += moved * written
+            bytes_on[Route(tier, work, "cache")] += moved * read
             if policy.host_attention:
+                position = moved * shape.position_bytes(policy)
                 query = caches[tier] * l * (n - 1) * shape.heads * shape.head_dim * e
                 bytes_on[Route("device", "host", "cache")] += position * (s + n - 1)
                 bytes_on[Route("device", "host", "attention")] += query

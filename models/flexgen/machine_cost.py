@@ -23,10 +23,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from models.flexgen.cache_cost import Batch, Moved, loaded, room, stored
 from models.flexgen.config import BYTES, ModelShape, Policy
 from models.flexgen.cost import SHARES, Affine, Costs, Phase, Shares
 
-_ROWS = 2048  # positions a layer computes at once in prefill; see models/flexgen/block.py
+_ROWS = 1024  # positions a layer computes at once in prefill; see models/flexgen/block.py
 _PAGE = 4096
 _MOVES = 16  # tensors of a layer, each of which may begin on a page of its own
 _READ = 32 << 20  # bytes of a converted tensor that are read at once
@@ -53,14 +54,6 @@ class Prices:
     def kinds(cls) -> tuple[str, ...]:
         """The kinds of work, in order."""
         return tuple(f.name for f in fields(cls) if f.name != "overlap")
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Sequences computed together, padded to one length."""
-
-    count: int
-    prompt: int  # tokens, padding included
 
 
 Work = Mapping[str, Affine]
@@ -137,7 +130,8 @@ class _Block:
         pairs = sum(batch.count * batch.prompt**2 for batch in self.batches)
         shape = self.shape
         work["pairs"] += SHARES.one * (2 * shape.layers * shape.heads * shape.head_dim * pairs)
-        self._store_cache(work, positions)
+        # Finding minimum and step takes about what applying them does, once more.
+        self._move_cache(work, "write", stored(shape, self.policy, self.batches, 1), 2)
         return work
 
     def decode(self, tokens: int) -> Work:
@@ -146,9 +140,9 @@ class _Block:
         past = sum(batch.count * (batch.prompt + (tokens - 2) / 2) for batch in self.batches)
         attended = 2 * self.shape.layers * self.shape.kv_width * (past + self.requests)
         work["attention"] += SHARES.one * attended
-        self._load_cache(work, past)
-        # The last token's keys and values are not stored.
-        self._store_cache(work, self.requests * (tokens - 2) / (tokens - 1))
+        moved = self.shape, self.policy, self.batches, tokens
+        self._move_cache(work, "read", loaded(*moved), 1)
+        self._move_cache(work, "write", stored(*moved), 2)
         return work
 
     def _step(self, rows: int, passes: int) -> dict[str, Affine]:
@@ -180,27 +174,16 @@ class _Block:
             work["read"] += shares.wd * values * stored
             work["copy"] += (shares.wc + shares.wd * converted) * values * stored
 
-    def _load_cache(self, work: dict[str, Affine], past: float) -> None:
-        shape, policy = self.shape, self.policy
-        size = shape.layers * shape.position_bytes(policy) * past
-        work["read"] += self.layers.cd * size
-        if policy.compress_cache:
-            work["dequantize"] += SHARES.one * (2 * shape.layers * shape.kv_width * past)
-        else:
-            work["copy"] += self._moved() * size
-
-    def _store_cache(self, work: dict[str, Affine], new: float) -> None:
-        shape, policy = self.shape, self.policy
-        size = shape.layers * shape.position_bytes(policy) * new
-        work["write"] += self.layers.cd * size
-        if policy.compress_cache:
-            # Finding minimum and step takes about what applying them does, once more.
-            work["dequantize"] += SHARES.one * (4 * shape.layers * shape.kv_width * new)
-        else:
-            work["copy"] += self._moved() * size
+    def _move_cache(self, work: dict[str, Affine], how: str, moved: Moved, passes: int) -> None:
+        """From or to where it lives; what is in 4 bits costs `passes` times its decoding."""
+        work[how] += self.layers.cd * moved.kept
+        work["copy"] += self._moved() * moved.plain
+        work["dequantize"] += SHARES.one * (passes * moved.rounded)
 
     def _moved(self) -> Affine:
-        """Share of an uncompressed cache that is not attended to where it lives."""
+        """Share of the cache that is not attended to where it lives."""
+        if self.policy.compress_cache:
+            return SHARES.one
         if self.policy.host_attention:
             return self.layers.cd
         return self.layers.cc + self.layers.cd
@@ -227,8 +210,7 @@ class _Block:
         plain = value if tier == "device" else BYTES[shape.weight_type]
         matrix = _packed(policy) if policy.compress_weights else plain
         layer = shape.layer_values * matrix + shape.layer_vector_values * plain
-        positions = sum(batch.count * (batch.prompt + tokens - 1) for batch in self.batches)
-        cached = shape.layers * shape.position_bytes(policy) * (positions if tokens > 1 else 0)
+        cached = room(shape, policy, self.batches, tokens)
         hidden = sum(batch.count * batch.prompt for batch in self.batches) * shape.width * value
         output = shape.vocab * shape.width * plain
         return w * shape.layers * layer + head * output + c * cached + h * hidden
@@ -262,9 +244,9 @@ class _Block:
         largest = max(batch.count * (batch.prompt + tokens - 1) for batch in self.batches)
         size = 2 * 2 * largest * shape.kv_width * BYTES[policy.compute]
         tier = "host" if policy.host_attention else "device"
-        moved = SHARES.one if policy.compress_cache else self._moved()
-        used[tier] = used[tier] + moved * size
-        record = largest * shape.position_bytes(policy) + 2 * _PAGE
+        used[tier] = used[tier] + self._moved() * size
+        read = max(room(shape, policy, [batch], tokens) for batch in self.batches)
+        record = read / shape.layers + 2 * _PAGE
         used["host"] = used["host"] + self.layers.cd * record
 
     def _computing(self) -> float:

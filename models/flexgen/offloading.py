@@ -44,7 +44,10 @@ def planned(
     weights: WeightFolder, job: Job, asked: Policy, place: Place, progress: Progress = silent
 ) -> Plan:
     """The policy for a job on this machine. Raises InfeasibleError when no policy fits."""
-    prices = calibrated(weights, asked, place.scratch, place.calibrations, progress)
+    prices = calibrated(
+        weights, asked, place.scratch, place.calibrations, progress,
+        memory_bytes=place.memory_bytes,
+    )  # fmt: skip
     limits = {"memory": float(place.memory_bytes)}
     if place.disk_bytes is not None:
         limits["disk"] = float(place.disk_bytes)
@@ -82,7 +85,10 @@ def run(
                 raise
             backoffs += 1
             job = Job(tuple(len(prompt) for prompt in prompts), tokens)
-            prices = calibrated(weights, smaller, place.scratch, place.calibrations)
+            prices = calibrated(
+                weights, smaller, place.scratch, place.calibrations,
+                memory_bytes=place.memory_bytes,
+            )  # fmt: skip
             chosen = predict(weights, job, smaller, prices)
 
 

@@ -2,7 +2,9 @@
 
 The linear program places fractions; the engine places whole tensors and whole sequences. So its
 solution is rounded to neighbouring splits, each is evaluated as the engine would place it, on the
-batches that the job's own prompt lengths make, and the fastest that fits is the plan.
+batches that the job's own prompt lengths make, and the fastest that fits is the plan. Rounding
+costs some block sizes more than others: all whose fractions promise more than what is found are
+rounded.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from models.flexgen.bucketing import blocks
+from models.flexgen.cache_cost import Batch
 from models.flexgen.config import TIERS, Policy, Tier, compressed_bytes
 from models.flexgen.cost import Costs, Shares
 from models.flexgen.linear_program import (
@@ -22,10 +25,10 @@ from models.flexgen.linear_program import (
     fits,
     place,
 )
-from models.flexgen.machine_cost import Batch, Prices, at, block_costs
+from models.flexgen.machine_cost import Prices, at, block_costs
 from models.flexgen.placement import place as tiers_of
 from models.flexgen.placement import sequences
-from models.flexgen.search import Found, search
+from models.flexgen.search import Found, candidates
 from models.flexgen.weights import WeightFolder
 
 MARGIN = 0.05  # share of a cap left free: the engine's accounts are exact, allocators are not
@@ -73,21 +76,23 @@ def plan(weights: WeightFolder, job: Job, asked: Policy, prices: Prices, caps: C
         policy = asked.model_copy(update={"gbs": batch, "nb": batches})
         return _typical(weights, job, policy, prices)
 
-    found = search(costs, caps, most_requests=len(job.lengths))
     best: Plan | None = None
-    for policy in _roundings(weights, asked, costs, caps, found):
-        tried = predict(weights, job, policy, prices)
-        if fits_job(weights, job, policy, prices, caps) and (
-            best is None or tried.seconds < best.seconds
-        ):
-            best = tried
+    for found in candidates(costs, caps, most_requests=len(job.lengths)):
+        if best is not None and found.placement.tokens_per_s <= best.tokens_per_s:
+            break  # rounding can only lose
+        for policy in _roundings(weights, asked, costs, caps, found):
+            tried = predict(weights, job, policy, prices)
+            if fits_job(weights, job, policy, prices, caps) and (
+                best is None or tried.seconds < best.seconds
+            ):
+                best = replace(tried, shadow_prices=found.placement.shadow_prices)
     if best is None:
         # Rounding took more than the margin leaves: plan for a little less.
         smaller = replace(caps, margin=1 - 0.9 * (1 - caps.margin))
         if smaller.margin > 0.6:
             raise InfeasibleError("no whole tensors and sequences fit: give more memory")
         return plan(weights, job, asked, prices, smaller)
-    return replace(best, shadow_prices=found.placement.shadow_prices)
+    return best
 
 
 def predict(weights: WeightFolder, job: Job, policy: Policy, prices: Prices) -> Plan:

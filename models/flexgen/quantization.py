@@ -1,9 +1,9 @@
 """Group-wise 4-bit quantization (sec. 5): q = round((x - min) / step), step = (max - min) / 15.
 
-A group is 64 consecutive values of the flattened tensor's last axis. It is stored as 32 bytes of
-two values each, the first in the high half, and two fp16 numbers: 36 bytes, 4.5 bits a value.
-Kept is the step, not the paper's scale 1 / step, which overflows fp16 for groups of nearly equal
-values; a group of equal values has step 0 and comes back as its minimum.
+A group is 64 consecutive values of the flattened tensor's last axis, or of a column. It is stored
+as 32 bytes of two values each, the first in the high half, and two fp16 numbers: 36 bytes, 4.5 bits
+a value. Kept is the step, not the paper's scale 1 / step, which overflows fp16 for groups of nearly
+equal values; a group of equal values has step 0 and comes back as its minimum.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _SPREAD = 4097  # (p * 4097 >> 4) & 0x0F0F puts the halves of byte p into two by
 
 @dataclass(frozen=True)
 class Packed:
-    """A tensor in 4 bits. The last group of the flattened tensor is filled up with its minimum."""
+    """A tensor in 4 bits."""
 
-    codes: torch.Tensor  # (G, group / 2) uint8
-    step: torch.Tensor  # (G,) float16
-    minimum: torch.Tensor  # (G,) float16
+    codes: torch.Tensor  # uint8, two values each; (G, group / 2) from `quantize`
+    step: torch.Tensor  # float16, one a group
+    minimum: torch.Tensor  # likewise
     shape: tuple[int, ...]
 
     @property
@@ -35,6 +35,8 @@ class Packed:
 
 def quantize(x: torch.Tensor, group: int = 64) -> Packed:
     """`x` (any shape, any float type) in 4 bits, grouped along its last axis when that divides.
+
+    The last group of the flattened tensor is filled up with its last value.
 
     The error of a value is at most step / 2 plus the fp16 rounding of step and minimum: the codes
     are taken against the rounded numbers. Values beyond fp16's range are clamped to it.
@@ -53,14 +55,21 @@ def encode(
     rows: torch.Tensor, low: torch.Tensor, high: torch.Tensor, shape: tuple[int, ...]
 ) -> Packed:
     """Codes of `rows` (G, group) float32 between `low` and `high` (G,); outside is clamped."""
+    codes, step, minimum = _codes(rows, low, high, dim=1)
+    packed = (codes[:, 0::2] << 4) | codes[:, 1::2]
+    return Packed(packed.contiguous(), step, minimum, shape)
+
+
+def _codes(
+    x: torch.Tensor, low: torch.Tensor, high: torch.Tensor, dim: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Codes of float32 `x` as uint8, step and minimum as fp16; low and high lack axis `dim`."""
     minimum = low.half()
     step = ((high - minimum.float()) / LEVELS).clamp_min(0).half()
-    divisor = step.float().masked_fill(step == 0, 1.0)
-    codes = rows.sub(minimum.float()[:, None]).div_(divisor[:, None]).round_().clamp_(0, LEVELS)
-    codes.masked_fill_((step == 0)[:, None], 0)
-    halves = codes.to(torch.uint8)
-    packed = (halves[:, 0::2] << 4) | halves[:, 1::2]
-    return Packed(packed.contiguous(), step, minimum, shape)
+    divisor = step.float().masked_fill(step == 0, 1.0).unsqueeze(dim)
+    codes = x.sub(minimum.float().unsqueeze(dim)).div_(divisor).round_().clamp_(0, LEVELS)
+    codes.masked_fill_((step == 0).unsqueeze(dim), 0)
+    return codes.to(torch.uint8), step, minimum
 
 
 def dequantize(packed: Packed, out: torch.Tensor | None = None) -> torch.Tensor:
@@ -98,14 +107,21 @@ def _unpack(codes: torch.Tensor) -> torch.Tensor:
     return spread.view(torch.uint8)
 
 
-def hadamard(width: int, dtype: torch.dtype) -> torch.Tensor:
-    """A symmetric orthogonal matrix (width, width) of Hadamard blocks, its own inverse.
+def quantize_columns(x: torch.Tensor) -> Packed:
+    """`x` (..., P, C), P even, in 4 bits; the P values of a column are a group.
 
-    Vectors turned by it have the same inner products and hardly an outlier, so that a group's
-    range, and with it the error of its 4 bits, shrinks. Blocks are the largest power of two that
-    divides the width.
+    Codes of a row's neighbours share bytes: (..., P * C / 2); step and minimum are (..., C).
     """
-    block = torch.ones(1, 1)
-    while width % (2 * block.shape[0]) == 0:
-        block = torch.cat([torch.cat([block, block], 1), torch.cat([block, -block], 1)])
-    return torch.block_diag(*[block / len(block) ** 0.5] * (width // len(block))).to(dtype)
+    wide = x.float().clamp(-FP16_MAX, FP16_MAX)
+    low, high = wide.aminmax(dim=-2)
+    codes, step, minimum = _codes(wide, low, high, dim=-2)
+    flat = codes.flatten(-2)  # (..., P * C)
+    halves = (flat[..., 0::2] << 4) | flat[..., 1::2]
+    return Packed(halves.contiguous(), step, minimum, tuple(x.shape))
+
+
+def dequantize_columns(packed: Packed, out: torch.Tensor) -> torch.Tensor:
+    """What `quantize_columns` rounded, written into `out` (any strides, of the packed shape)."""
+    step = packed.step.to(out.dtype)[..., None, :]
+    minimum = packed.minimum.to(out.dtype)[..., None, :]
+    return out.copy_(_unpack(packed.codes).view(packed.shape)).mul_(step).add_(minimum)

@@ -38,17 +38,34 @@ def search(
 
     Raises InfeasibleError when not even one request at a time fits.
     """
+    return candidates(costs, caps, most_requests, fixed)[0]
+
+
+def candidates(
+    costs: Callable[[int, int], Costs],
+    caps: Caps,
+    most_requests: int | None = None,
+    fixed: Mapping[str, float] | None = None,
+) -> list[Found]:
+    """The best number of batches for every batch size, as in `search`, the fastest first."""
     best = Found(1, 1, place(costs(1, 1), caps, fixed))
+    found: list[Found] = []
     for batch in _batch_sizes(most_requests):
         blocks = _Blocks(partial(_solved, costs, caps, fixed, batch))
         largest = blocks.largest(None if most_requests is None else most_requests // batch)
         if largest == 0:
             break
         blocks.refine(largest)
-        for batches, placement in blocks.placed.items():
-            if placement and placement.tokens_per_s > best.placement.tokens_per_s * (1 + 1e-9):
-                best = Found(batch, batches, placement)
-    return best
+        found.append(blocks.best(batch))
+        if _faster(found[-1].placement, best.placement):
+            best = found[-1]
+    rest = [one for one in found if one is not best]
+    return [best, *sorted(rest, key=lambda one: -one.placement.tokens_per_s)]
+
+
+def _faster(one: Placement, other: Placement) -> bool:
+    """Beyond what rounding may make of equals."""
+    return one.tokens_per_s > other.tokens_per_s * (1 + 1e-9)
 
 
 def _solved(
@@ -89,6 +106,15 @@ class _Blocks:
             middle = (low + high) // 2
             low, high = (middle, high) if self.at(middle) else (low, middle)
         return low
+
+    def best(self, batch: int) -> Found:
+        """The fastest of those solved, and of equals the first."""
+        best: Found | None = None
+        for batches, placement in self.placed.items():
+            if placement and (best is None or _faster(placement, best.placement)):
+                best = Found(batch, batches, placement)
+        assert best is not None
+        return best
 
     def refine(self, largest: int) -> None:
         """Solves a geometric grid of 1..largest, then ever finer around its best."""

@@ -61,7 +61,8 @@ class Buffer:
 
     def __init__(self, size: int) -> None:
         self.size = pages(max(size, 1))
-        self._map = mmap.mmap(-1, self.size)
+        # Private, so that it counts as memory of this process like all the rest.
+        self._map = mmap.mmap(-1, self.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.view = memoryview(self._map)
         self.bytes = torch.frombuffer(self._map, dtype=torch.uint8)
 

@@ -2,22 +2,17 @@
 
 import pytest
 
-from models.flexgen.benchmark import (
-    BenchmarkConfig,
-    benchmark,
-    contestant,
-    grid,
-    grid_measurement,
-)
+from models.flexgen.benchmark import BenchmarkConfig, benchmark, contestant
 from models.flexgen.config import Policy
-from models.flexgen.contestant import Entry, Result
+from models.flexgen.contestant import Entry
+from models.flexgen.grid import GridEntry, GridResult, Tried, policies
 from models.flexgen.random_weights import OptShape, write_random_opt
 from models.flexgen.weights import WeightFolder
 
 TINY = OptShape(layers=2, width=64, heads=4, vocab=300, context=64, dtype="bfloat16")
 QUICK = BenchmarkConfig(
-    shape=TINY, grid_shape=TINY, cap_bytes=600 << 20, requests=8, prompt=8, tokens=3,
-    batches=(4,), threads=1,
+    shape=TINY, grid_shape=TINY, cap_bytes=600 << 20, grid_runs=1, requests=8, prompt=8,
+    tokens=3, batches=(4,), threads=1,
 )  # fmt: skip
 
 
@@ -31,8 +26,11 @@ def test_it_compares_with_accelerate_four_bits_and_no_overlap(measured):
         "weights from disk, cold",
         "weights in 4 bits",
         "overlap of disk and processor",
+        "LP against the best of a grid",
+        "predicted throughput",
     ]
-    assert all(m.higher_is_better and m.ratio > 0 and m.unit == "tokens/s" for m in measured)
+    assert all(m.higher_is_better and m.ratio > 0 for m in measured)
+    assert [m.unit for m in measured] == ["tokens/s"] * 4 + ["policies"]
     assert {"accelerate", "transformers", "torch"} <= set(measured[0].versions)
     assert "OPT l=2 h1=64, 8 prompts of 8, 3 new" in measured[0].size
 
@@ -47,20 +45,24 @@ def test_a_contestant_that_does_not_fit_is_told(tmp_path):
         contestant(entry, 120)
 
 
-def test_the_grid_has_at_least_twenty_policies_over_all_tiers():
-    policies = list(grid(BenchmarkConfig()))
-    assert len({policy.model_dump_json() for policy in policies}) >= 20
-    assert {policy.wd for policy in policies} == {0, 50, 100}
-    assert {policy.cd for policy in policies} == {0, 100}
+def test_the_grid_has_at_least_thirty_policies_over_all_tiers(tmp_path):
+    entry = GridEntry(folder=tmp_path, scratch=tmp_path, memory_bytes=1)
+    found = list(policies(entry))
+    assert len({policy.model_dump_json() for policy in found}) >= 30
+    assert {policy.wd for policy in found} == {0, 50, 100}
+    assert {policy.cd for policy in found} == {0, 100}
+    assert {policy.bls for policy in found} == {entry.requests}
 
 
-def test_the_planned_policy_is_measured_against_the_best_of_the_grid():
-    speeds = {"planned": 9.0, "1": 3.0, "2": 10.0}
-    found = [
-        (name, Result(tokens_per_s=v, seconds=1, peak_bytes=1, policy=Policy()))
-        for name, v in speeds.items()
-    ]
-    assert grid_measurement(QUICK, found).ratio == pytest.approx(0.9)
+def test_predictions_are_counted_with_the_planned_policy():
+    pairs = [(1.0, 1.0), (1.2, 1.0), (0.69, 1.0), (2.6, 2.0)]
+    planned, *grid = (
+        Tried(policy=Policy(), predicted=predicted, measured=measured, runs=1)
+        for predicted, measured in pairs
+    )
+    found = GridResult(planned=planned, grid=grid)
+    assert found.within(0.3) == 3
+    assert found.within(0.1) == 1
 
 
 def test_random_weights_have_the_shape_and_are_written_once(tmp_path):

@@ -17,6 +17,7 @@ from models.flexgen.calibration import (
     fit,
 )
 from models.flexgen.config import Policy
+from models.flexgen.identity import identity
 from models.flexgen.machine_cost import Prices
 from models.flexgen.planner import Job
 from models.flexgen.random_weights import OptShape, write_random_opt
@@ -112,10 +113,26 @@ def test_a_damaged_record_is_measured_anew(weights, tmp_path, monkeypatch, damag
 
 def test_another_type_or_compression_is_another_calibration(weights):
     asked = [Policy(), Policy(compute="bfloat16"), Policy(compress_weights=True)]
-    assert len({json.dumps(calibration.identity(weights, policy)) for policy in asked}) == 3
+    assert len({json.dumps(identity(weights, policy)) for policy in asked}) == 3
 
 
 def test_the_first_layers_are_the_model_cut_short(weights, tmp_path):
     cut = WeightFolder(first_layers(weights.folder, tmp_path / "cut", 2))
     assert cut.shape.layers == 2
     assert cut.shape.layer_values == weights.shape.layer_values
+
+
+def test_measuring_keeps_to_the_memory(weights, tmp_path, monkeypatch):
+    """With room for the buffers of one layer only, whatever is measured has its weights on disk."""
+    seen = []
+
+    def noted(weights, tried, scratch):
+        seen.append(tried.policy)
+        return 1.0, 1.0
+
+    monkeypatch.setattr(calibration, "_timed", noted)
+    calibration.measure(weights, Policy(), tmp_path, 1.0, memory_bytes=1)
+    assert {policy.wd for policy in seen} == {100}
+    assert {policy.bls for policy in seen} == {1}
+    calibration.measure(weights, Policy(), tmp_path, 1.0, memory_bytes=1 << 30)
+    assert {policy.wd for policy in seen} == {0, 100}

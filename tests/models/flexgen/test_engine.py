@@ -114,9 +114,20 @@ def block_traffic(model, run, n):
         THIRDS,
         {"host_attention": True, **THIRDS},
         {"compress_weights": True, "compress_cache": True, **THIRDS},
+        {"compress_cache": True, "group": 4, **THIRDS},
+        {"compress_cache": True, "group": 4, "host_attention": True, **THIRDS},
         {"compute": "bfloat16", **THIRDS},
     ],
-    ids=["disk", "host", "thirds", "host-attention", "4-bit", "bfloat16"],
+    ids=[
+        "disk",
+        "host",
+        "thirds",
+        "host-attention",
+        "4-bit",
+        "4-bit-groups",
+        "4-bit-on-host",
+        "bfloat16",
+    ],
 )
 @pytest.mark.parametrize("kind", ["opt", "llama"])
 def test_counted_bytes_are_the_formulas(kind, policy, n, tiny, tmp_path):
@@ -261,7 +272,9 @@ def test_4_bit_weights_are_the_model_with_rounded_matrices(kind, group, policy, 
         torch.testing.assert_close(torch.tensor(told), expected, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("change", [{"sparsity": 0.3}, {"compress_cache": True}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{"sparsity": 0.3}, {"compress_cache": True, "group": 4}], ids=["sparse", "4-bit"]
+)
 @pytest.mark.parametrize("kind", ["opt", "llama"])
 def test_lossy_caches_lose_the_same_in_every_tier(kind, change, tiny, tmp_path):
     """The simulation is the cache in memory, one thing after another; tiers change nothing."""
@@ -282,15 +295,37 @@ def test_lossy_caches_lose_the_same_in_every_tier(kind, change, tiny, tmp_path):
     assert largest_difference(*first) < 3e-5, "the prefill is dense and exact"
 
 
-def test_scores_with_a_compressed_cache_are_those_of_decoding(tiny, tmp_path):
+@pytest.mark.parametrize("group", [2, 4, 64])
+def test_scores_with_a_compressed_cache_are_those_of_decoding(group, tiny, tmp_path):
     """From one token on, so that every position of the text was decoded."""
     model = tiny("llama")
     prompts = [[3], [50], [120]]
-    with engine(model.weights, tmp_path, compress_cache=True) as run:
+    with engine(model.weights, tmp_path, compress_cache=True, group=group) as run:
         made = run.generate(prompts, 6)
         scores = run.score(list(zip(prompts, made.tokens, strict=True)))
     assert largest_difference([told for told, _ in scores], made.logprobs) < 1e-4
     assert all(all(greedy) for _, greedy in scores)
+
+
+def test_a_compressed_cache_rounds_nothing_before_a_group_is_full(tiny, tmp_path):
+    model = tiny("llama")
+    with engine(model.weights, tmp_path, compress_cache=True, **ON_DISK) as run:
+        made = run.generate(model.prompts, 7)
+    assert made.tokens == model.tokens
+    assert largest_difference(made.logprobs, model.logprobs) < 3e-5
+
+
+def test_padding_does_not_stretch_the_groups_of_a_compressed_cache(tiny, tmp_path):
+    """Prompts in one batch, padded by whole groups at most, against each prompt alone."""
+    model = tiny("llama")
+    prompts = [[7] * 4 + prompt for prompt in model.prompts if len(prompt) in (5, 9)]
+    held = {"compress_cache": True, "group": 4}
+    with engine(model.weights, tmp_path, gbs=16, **held) as run:
+        together = run.generate(prompts, 3)
+    with engine(model.weights, tmp_path, gbs=1, **held) as run:
+        alone = run.generate(prompts, 3)
+    assert together.padded_tokens > together.prompt_tokens
+    assert largest_difference(together.logprobs, alone.logprobs) < 1e-4
 
 
 def test_a_refused_run_gives_its_memory_back(tiny, tmp_path):

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.flexgen.config import compressed_bytes
-from models.flexgen.quantization import dequantize, dequantize_reference, hadamard, quantize
+from models.flexgen.quantization import (
+    dequantize,
+    dequantize_columns,
+    dequantize_reference,
+    quantize,
+    quantize_columns,
+)
 
 shapes = st.lists(st.integers(1, 33), min_size=1, max_size=3).map(tuple)
 
@@ -101,13 +107,20 @@ def test_a_memory_map_is_as_good_as_memory(tmp_path):
     )
 
 
-@pytest.mark.parametrize("width", [1, 6, 12, 64, 80, 128])
-def test_hadamard_undoes_itself(width):
-    turn = hadamard(width, torch.float64)
-    torch.testing.assert_close(turn @ turn, torch.eye(width, dtype=torch.float64))
-
-
-def test_hadamard_shrinks_the_range_of_outliers():
-    x = torch.randn(64, generator=torch.Generator().manual_seed(0))
-    x[3] = 40.0
-    assert (x @ hadamard(64, torch.float32)).abs().max() < 8
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.sampled_from([2, 4, 64]),
+    columns=st.integers(1, 9),
+    seed=st.integers(0, 2**31),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+)
+def test_columns_are_groups(rows, columns, seed, dtype):
+    """Column by column what `quantize` makes of it."""
+    x = torch.randn(3, rows, columns, generator=torch.Generator().manual_seed(seed)).to(dtype)
+    packed = quantize_columns(x)
+    assert packed.nbytes == compressed_bytes(x.numel(), rows)
+    back = dequantize_columns(packed, torch.empty(3, columns, rows, dtype=dtype).transpose(1, 2))
+    expected = dequantize(
+        quantize(x.transpose(1, 2), rows), torch.empty(3, columns, rows).to(dtype)
+    )
+    assert torch.equal(back.transpose(1, 2), expected)
