@@ -20,13 +20,12 @@ from tasks.pipeline import pipeline
 from tasks.produces import results
 from tasks.t1 import (
     FitConfig,
-    Source,
-    operator_data,
     operator_fields,
     operator_scores,
     operator_spectra,
     operators,
 )
+from tasks.t1_data import Source, operator_data
 
 
 class ProblemConfig(BaseModel, frozen=True, extra="forbid"):

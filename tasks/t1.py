@@ -1,4 +1,4 @@
-"""Steps of T1: operator data, operators fitted to them, their scores, spectra and fields."""
+"""Steps of T1: operators fitted to operator data, their scores, spectra and fields."""
 
 from __future__ import annotations
 
@@ -9,26 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
-from data.datasets.pde import FilesConfig
 from data.lake import TableRef
-from data.synthetic.airfoil import AirfoilConfig
-from data.synthetic.films import SmokeConfig
-from data.synthetic.samples import Part
-from data.synthetic.vorticity import NavierStokesConfig
 from models.t1.config import ModelConfig, TrainConfig
 from tasks.produces import produces, scratch
 from tasks.progress import progress_bar
-from tasks.records import quarantine
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from data.datasets.operators import OperatorSet
-    from data.synthetic.samples import Samples
     from models.t1.baselines import Predictor
-
-Source = NavierStokesConfig | AirfoilConfig | SmokeConfig | FilesConfig
 
 _OPERATOR = ("model", "modes", "width", "layers", "seed")
 _RIDGE_MODES = 16  # lowest coefficients along each axis that the linear baseline reads and writes
@@ -41,39 +32,6 @@ class FitConfig(BaseModel, frozen=True, extra="forbid"):
     model: ModelConfig = Field(default=ModelConfig(), description="kind and size")
     train: TrainConfig = Field(default=TrainConfig(), description="optimisation")
     seed: int = Field(default=0, description="seed of weights and batches", ge=0)
-
-
-@produces("operator_data", version=1)
-def operator_data(source: Source, part: Part, digest: str) -> pa.Table:
-    """One shard of one split of an operator's data; `digest` is the sha256 of a file it is in.
-
-    Samples that diverge or cannot be read are told in `quarantine` and left out.
-    """
-    samples = _samples(source, part)
-    if samples.failed:
-        quarantine(
-            f"operator_data {source.name}, {part.split} {part.resolution}",
-            [(f"sample {number}", None, reason) for number, reason in samples.failed],
-        )
-    count = len(samples.number)
-    if not count:
-        raise ValueError(f"{source.name}: no sample is left; the first {samples.failed[0][1]}")
-    constant: dict[str, Any] = {
-        "dataset": source.name,
-        "pde": source.pde,
-        "resolution": part.resolution,
-        "split": part.split,
-        "shard": part.first,
-        "solver": samples.solver,
-        "grid": list(samples.u.shape[2:]),
-        "frames": samples.y.shape[1],
-        "solver_ms": samples.solver_ms,
-        **_numbers_of(source),
-    }
-    columns: dict[str, Any] = {name: [value] * count for name, value in constant.items()}
-    columns |= {"sample": list(samples.number)}
-    columns |= {"u": _lists(samples.u), "y": _lists(samples.y)}
-    return pa.table(columns)
 
 
 @produces("operators", version=1)
@@ -258,35 +216,3 @@ def _sets(data: Sequence[TableRef]) -> Iterator[OperatorSet]:
     from data.datasets.operators import operator_sets
 
     return operator_sets([ref.read() for ref in data])
-
-
-def _samples(source: Source, part: Part) -> Samples:
-    from data.datasets.pde import file_samples
-    from data.synthetic.problems import simulate
-
-    return file_samples(source, part) if isinstance(source, FilesConfig) else simulate(source, part)
-
-
-def _numbers_of(source: Source) -> dict[str, float | int | None]:
-    """What the columns of a data set's physics hold; null where the source has no such number."""
-    numbers: tuple[int, float | None, float | None, float | None]
-    match source:
-        case NavierStokesConfig():
-            numbers = (source.seed, source.viscosity, source.final_time, source.dt)
-        case SmokeConfig():
-            film = source.interval * source.frames
-            numbers = (source.seed, source.viscosity, film, source.dt)
-        case AirfoilConfig():
-            numbers = (source.seed, None, None, None)
-        case FilesConfig():
-            numbers = (0, None, None, None)
-    return dict(zip(("seed", "viscosity", "final_time", "dt"), numbers, strict=True))
-
-
-def _lists(fields: NDArray[np.float64]) -> pa.Array:
-    """(n, ...) as n lists of numbers in C order."""
-    import numpy as np
-
-    flat = np.ascontiguousarray(fields).reshape(len(fields), -1)
-    ends = np.arange(len(flat) + 1, dtype=np.int32) * flat.shape[1]
-    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(flat.ravel()))

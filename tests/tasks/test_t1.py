@@ -14,12 +14,12 @@ from models.t1.config import ModelConfig, TrainConfig
 from tasks import produces
 from tasks.t1 import (
     FitConfig,
-    operator_data,
     operator_fields,
     operator_scores,
     operator_spectra,
     operators,
 )
+from tasks.t1_data import operator_data
 
 NS = NavierStokesConfig(final_time=0.4, dt=0.1, modes=3)
 SMOKE = SmokeConfig(frames=2, dt=0.05, interval=0.1)
