@@ -1,8 +1,8 @@
 """T1: simulate flows, learn their solution operators with one transform, test them beside FNO.
 
-laws and files -> operator_data -> operators -+-> operator_scores
-                        |                     +-> operator_spectra
-                        +---------------------+-> operator_fields
+laws and files -> operator_data -+-> operator_trials -> operators -+-> operator_scores
+                                 |                                 +-> operator_spectra
+                                 +---------------------------------+-> operator_fields
 """
 
 from typing import Annotated
@@ -15,7 +15,7 @@ from data.synthetic.airfoil import AirfoilConfig
 from data.synthetic.films import SmokeConfig
 from data.synthetic.samples import Part
 from data.synthetic.vorticity import NavierStokesConfig
-from models.t1.config import ModelConfig, TrainConfig
+from models.t1.config import ModelConfig, SearchConfig, TrainConfig
 from tasks.pipeline import pipeline
 from tasks.produces import results
 from tasks.t1 import (
@@ -23,6 +23,7 @@ from tasks.t1 import (
     operator_fields,
     operator_scores,
     operator_spectra,
+    operator_trials,
     operators,
 )
 from tasks.t1_data import Source, operator_data
@@ -51,7 +52,21 @@ class ProblemConfig(BaseModel, frozen=True, extra="forbid"):
         min_length=1,
     )
     fit: TrainConfig = Field(default=TrainConfig(), description="time and optimisation of each fit")
+    search: SearchConfig = Field(
+        default=SearchConfig(), description="choice of each operator's learning rate"
+    )
     seeds: tuple[int, ...] = Field(default=(0,), description="one fit of each a seed", min_length=1)
+    once: tuple[ModelConfig, ...] = Field(
+        default=(), description="more operators, fitted with the first seed alone"
+    )
+    peers: tuple[ModelConfig, ...] = Field(
+        default=(), description="likewise operators of other packages, if the run wants `peers`"
+    )
+    uncopied: bool = Field(
+        default=False,
+        description="whether `models` are also fitted without copies by symmetry, with the first "
+        "seed alone",
+    )
 
 
 class T1Config(BaseModel, frozen=True, extra="forbid"):
@@ -83,6 +98,9 @@ class T1Config(BaseModel, frozen=True, extra="forbid"):
     )
     folder: str = Field(
         default="", description="folder with the neuralop_pde files; empty leaves `files` out"
+    )
+    peers: bool = Field(
+        default=False, description="fit neuraloperator's operators too: needs the extra `peers`"
     )
 
 
@@ -180,15 +198,28 @@ def t1(config: T1Config = PROFILES["quick"]) -> TableRef:
         seen = [
             shard for shard, (_, part, _) in zip(shards, given, strict=True) if part.split != "test"
         ]
-        # One after the other, so that equal time is equal work.
-        fitted += [
-            operators(seen, FitConfig(model=model, train=problem.fit, seed=seed))
-            for seed in problem.seeds
-            for model in problem.models
-        ]
+        fitted += _fitted(seen, problem, peers=config.peers)
     operator_spectra(data, fitted)
     operator_fields(data, fitted)
     return operator_scores(data, fitted)
+
+
+def _fitted(seen: list[TableRef], problem: ProblemConfig, *, peers: bool) -> list[TableRef]:
+    """Every operator of a problem; one after the other, so that equal time is equal work."""
+    plain = problem.fit.model_copy(update={"shifts": 1, "mirrored": False})
+    one = problem.seeds[:1]
+    others = (*problem.once, *(problem.peers if peers else ()))
+    wanted = [(model, problem.fit, problem.seeds) for model in problem.models]
+    wanted += [(model, problem.fit, one) for model in others]
+    wanted += [(model, plain, one) for model in problem.models if problem.uncopied]
+    fitted = []
+    for model, fit, seeds in wanted:
+        first = FitConfig(model=model, train=fit, seed=seeds[0])
+        trials = [operator_trials(seen, first, problem.search)] if problem.search.rates else []
+        fitted += [
+            operators(seen, trials, first.model_copy(update={"seed": seed})) for seed in seeds
+        ]
+    return fitted
 
 
 def _readable(config: T1Config) -> list[ProblemConfig]:

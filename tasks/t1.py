@@ -10,7 +10,8 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from data.lake import TableRef
-from models.t1.config import ModelConfig, TrainConfig
+from data.lake.tables import CONTRACTS
+from models.t1.config import ModelConfig, SearchConfig, TrainConfig
 from tasks.produces import produces, scratch
 from tasks.progress import progress_bar
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from data.datasets.operators import OperatorSet
     from models.t1.baselines import Predictor
 
-_OPERATOR = ("model", "modes", "width", "layers", "seed")
+_SIZES = ("model", "modes", "width", "layers")
+_OPERATOR = (*_SIZES, "copies", "seed")
 _RIDGE_MODES = 16  # lowest coefficients along each axis that the linear baseline reads and writes
 _SHOWN_RANKS = (0.1, 0.5, 0.9)
 
@@ -34,29 +36,56 @@ class FitConfig(BaseModel, frozen=True, extra="forbid"):
     seed: int = Field(default=0, description="seed of weights and batches", ge=0)
 
 
+@produces("operator_trials", version=1)
+def operator_trials(data: Sequence[TableRef], config: FitConfig, search: SearchConfig) -> pa.Table:
+    """Short fits of one operator with every learning rate of the search, equal for all."""
+    from models.t1.baselines import transitions
+    from models.t1.search import best_rate, try_rates
+
+    [found] = _sets(data)
+    trials = try_rates(
+        transitions(*found.samples("train")),
+        transitions(*found.samples("validation")),
+        config.model,
+        config.train,
+        search=search,
+        seed=config.seed,
+        progress=progress_bar(f"learning rates of {config.model.model} on {found.name}"),
+    )
+    chosen = best_rate(trials)
+    constant = _fit_key(found, config) | {"seconds": search.seconds}
+    return pa.Table.from_pylist(
+        [constant | t._asdict() | {"chosen": t.learning_rate == chosen} for t in trials],
+        schema=CONTRACTS["operator_trials"].arrow_schema(),
+    )
+
+
 @produces("operators", version=1)
-def operators(data: Sequence[TableRef], config: FitConfig) -> pa.Table:
-    """One operator fitted to the train samples of one data set, with the course of its fit."""
+def operators(data: Sequence[TableRef], trials: Sequence[TableRef], config: FitConfig) -> pa.Table:
+    """One operator fitted to the train samples of one data set, with the course of its fit.
+
+    Its learning rate is the best of its trials, or that of the configuration if there are none.
+    """
     from models.t1.baselines import transitions
     from models.t1.operator import parameter_count, to_bytes
     from models.t1.train import train_operator
 
     [found] = _sets(data)
+    rates = [row["learning_rate"] for ref in trials for row in ref.read().to_pylist()
+             if row["chosen"]]  # fmt: skip
+    given = config.train.model_copy(update={"learning_rate": rates[0]} if rates else {})
     train = transitions(*found.samples("train"))
     operator, course = train_operator(
         train,
         transitions(*found.samples("validation")),
         config.model,
-        config.train,
+        given,
         config.seed,
         folder=scratch(),
         progress=progress_bar(f"fitting {config.model.model} to {found.name}, seed {config.seed}"),
     )
-    row = {
-        "dataset": found.name,
-        "resolution": found.resolution,
-        **{name: getattr(config.model, name) for name in _OPERATOR if name != "seed"},
-        "seed": config.seed,
+    row = _fit_key(found, config) | {
+        "learning_rate": given.learning_rate,
         "train_samples": len(train.u),
         "parameters": parameter_count(operator),
         "steps": course.steps,
@@ -179,10 +208,21 @@ def operator_fields(data: Sequence[TableRef], operators: Sequence[TableRef]) -> 
     return pa.Table.from_pylist(rows)
 
 
+def _fit_key(found: OperatorSet, config: FitConfig) -> dict[str, Any]:
+    """What tells a fit from others of the same data set, and which that is."""
+    return {
+        "dataset": found.name,
+        "resolution": found.resolution,
+        **{name: getattr(config.model, name) for name in _SIZES},
+        "copies": config.train.copies,
+        "seed": config.seed,
+    }
+
+
 class _Contestant(NamedTuple):
     """An operator or a baseline, ready to be tested."""
 
-    key: dict[str, Any]  # model, modes, width, layers, seed
+    key: dict[str, Any]  # the columns of _OPERATOR
     predictor: Predictor
     parameters: int
     train_seconds: float | None = None
@@ -208,7 +248,7 @@ def _contestants(
     train, validation = (transitions(*found.samples(split)) for split in ("train", "validation"))
     grid = found.samples("test", resolution)[0].shape[2:]
     for name, simple in baselines(train, validation, _RIDGE_MODES, grid).items():
-        key = {"model": name, "modes": 0, "width": 0, "layers": 0, "seed": 0}
+        key = {"model": name, "modes": 0, "width": 0, "layers": 0, "copies": 1, "seed": 0}
         yield _Contestant(key, simple, simple.parameters)
 
 

@@ -179,7 +179,7 @@ def forecast_score_rows() -> list[dict[str, Any]]:
 def operator_key(model: str, seed: int) -> dict[str, Any]:
     size = 0 if model == HOSTILE else 4
     return {"dataset": HOSTILE, "resolution": 8, "model": model, "modes": size, "width": size,
-            "layers": size, "seed": seed}  # fmt: skip
+            "layers": size, "copies": 1, "seed": seed}  # fmt: skip
 
 
 def operator_score_rows() -> list[dict[str, Any]]:
@@ -198,9 +198,9 @@ def operator_score_rows() -> list[dict[str, Any]]:
 def operator_rows() -> list[dict[str, Any]]:
     return [
         operator_key(model, 0) | {
-            "train_samples": 4, "parameters": 3, "steps": 9, "train_seconds": 1.0,
-            "validation_l2": 0.1, "look_seconds": [0.5, 1.0], "train_course": [0.5, 0.1],
-            "validation_course": [0.6, 0.1], "kept": "[]", "config": HOSTILE, "weights": b"x",
+            "learning_rate": 0.01, "train_samples": 4, "parameters": 3, "steps": 9,
+            "train_seconds": 1.0, "validation_l2": 0.1, "look_seconds": [0.5, 1.0],
+            "train_course": [0.5, 0.1], "validation_course": [0.6, 0.1], "kept": "[]", "config": HOSTILE, "weights": b"x",
         }
         for model in ("fno",)
     ]  # fmt: skip
