@@ -87,7 +87,7 @@ class T1Config(BaseModel, frozen=True, extra="forbid"):
                     ModelConfig(modes=16, width=24, layers=3),
                     ModelConfig(model="fno", modes=12, width=16, layers=3, hidden=32),
                 ),
-                fit=TrainConfig(seconds=8.0, learning_rate=5e-3, shifts=8),
+                fit=TrainConfig(seconds=8.0, learning_rate=1e-2, shifts=8),
             ),
         ),
         description="data sets that are simulated, with the operators fitted to each",
@@ -104,37 +104,44 @@ class T1Config(BaseModel, frozen=True, extra="forbid"):
     )
 
 
-_PEERS = (
-    ModelConfig(modes=16, width=32, layers=4),
-    ModelConfig(model="fno", modes=12, width=16, layers=4, hidden=32),
-)
+_T1 = ModelConfig(modes=16, width=32, layers=4, hidden=32)
+_FNO = ModelConfig(model="fno", modes=12, width=16, layers=4, hidden=32)
+_UNET = ModelConfig(model="unet", modes=1, width=12, layers=4)
+# On 16 points an axis.
 _SMALL = (
-    ModelConfig(modes=16, width=32, layers=4),
+    ModelConfig(modes=16, width=32, layers=4, hidden=32),
     ModelConfig(model="fno", modes=8, width=32, layers=4, hidden=64),
 )
+_PEERS = tuple(
+    ModelConfig(model=model, modes=12, width=16, layers=4)
+    for model in ("neuraloperator_fno", "neuraloperator_tfno")
+)
+_RATES = (5e-3, 1e-2, 2e-2)
+_BRIEF = SearchConfig(rates=(2e-3, 5e-3, 1e-2), seconds=4.0)
 _FILES = (
     ProblemConfig(
         source=FilesConfig(pde="darcy", folder=""),
         resolution=16, train=900, validation=100, test=50, finer=32, finer_test=50, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=30.0), seeds=(0, 1, 2),
+        models=_SMALL, once=(ModelConfig(model="t1_u", modes=16, width=24, layers=3),),
+        fit=TrainConfig(seconds=15.0), search=SearchConfig(rates=(2e-3, *_RATES), seconds=8.0),
+        seeds=(0, 1, 2),
     ),
-    ProblemConfig(
-        source=FilesConfig(pde="burgers", folder=""),
-        resolution=16, train=700, validation=100, test=400, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=30.0), seeds=(0, 1, 2),
-    ),
-    ProblemConfig(
-        source=FilesConfig(pde="burgers_rollout", folder=""),
-        resolution=16, train=700, validation=100, test=400, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=30.0), seeds=(0, 1, 2),
+    *(
+        ProblemConfig(
+            source=FilesConfig(pde=pde, folder=""),
+            resolution=16, train=700, validation=100, test=400, shard=1000,
+            models=_SMALL, fit=TrainConfig(seconds=15.0),
+            search=SearchConfig(rates=(2e-3, *_RATES), seconds=8.0), seeds=(0, 1, 2),
+        )
+        for pde in ("burgers", "burgers_rollout")
     ),
 )  # fmt: skip
 _VARIANTS = (
     ModelConfig(modes=24, width=24, layers=4),
     ModelConfig(model="t1_plus", modes=24, width=24, layers=2),
     ModelConfig(model="t1_u", modes=24, width=24, layers=3),
-    ModelConfig(model="fno", modes=12, width=16, layers=4, hidden=32),
-    ModelConfig(model="unet", modes=1, width=12, layers=4),
+    _FNO,
+    _UNET,
 )
 
 PROFILES = {
@@ -144,16 +151,21 @@ PROFILES = {
             ProblemConfig(
                 finer=128,
                 finer_test=16,
-                models=_PEERS,
-                fit=TrainConfig(seconds=120.0, learning_rate=5e-3, shifts=8),
+                models=(_T1, _FNO),
+                fit=TrainConfig(seconds=60.0, shifts=8, mirrored=True),
+                search=SearchConfig(rates=_RATES, seconds=15.0),
                 seeds=(0, 1, 2),
+                once=(_UNET,),
+                peers=_PEERS,
+                uncopied=True,
             ),
             ProblemConfig(
-                source=AirfoilConfig(), train=400, models=_VARIANTS, fit=TrainConfig(seconds=30.0)
+                source=AirfoilConfig(), train=400, models=_VARIANTS,
+                fit=TrainConfig(seconds=15.0), search=_BRIEF,
             ),
             ProblemConfig(
                 source=SmokeConfig(), train=64, validation=16, test=32, models=_VARIANTS,
-                fit=TrainConfig(seconds=30.0),
+                fit=TrainConfig(seconds=15.0), search=_BRIEF,
             ),
         ),
         files=_FILES,

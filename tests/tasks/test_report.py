@@ -200,7 +200,8 @@ def operator_rows() -> list[dict[str, Any]]:
         operator_key(model, 0) | {
             "learning_rate": 0.01, "train_samples": 4, "parameters": 3, "steps": 9,
             "train_seconds": 1.0, "validation_l2": 0.1, "look_seconds": [0.5, 1.0],
-            "train_course": [0.5, 0.1], "validation_course": [0.6, 0.1], "kept": "[]", "config": HOSTILE, "weights": b"x",
+            "train_course": [0.5, 0.1],
+            "validation_course": [0.6, 0.1], "kept": "[]", "config": HOSTILE, "weights": b"x",
         }
         for model in ("fno",)
     ]  # fmt: skip
