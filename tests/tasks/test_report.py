@@ -207,6 +207,16 @@ def operator_rows() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def trial_rows() -> list[dict[str, Any]]:
+    return [
+        operator_key("fno", 0) | {
+            "learning_rate": rate, "steps": steps, "seconds": 5.0, "validation_l2": error,
+            "chosen": error is not None,
+        }
+        for rate, steps, error in ((0.01, 7, 0.25), (0.1, None, None))
+    ]  # fmt: skip
+
+
 def spectrum_rows() -> list[dict[str, Any]]:
     return [
         operator_key(model, 0) | {"mode": mode, "error": 0.1 / (1 + mode), "truth": 1.0}
@@ -287,6 +297,7 @@ def filled(lake: Lake) -> Lake:
     publish(lake, "forecasts", forecast_rows())
     publish(lake, "operator_scores", operator_score_rows())
     publish(lake, "operators", operator_rows())
+    publish(lake, "operator_trials", trial_rows())
     publish(lake, "operator_spectra", spectrum_rows())
     publish(lake, "operator_fields", field_rows())
     publish(lake, "offload_runs", offload_rows())
@@ -408,6 +419,7 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
             "forecast_scores": forecast_score_rows,
             "helm_win_rates": win_rows,
             "operator_scores": operator_score_rows,
+            "operator_trials": trial_rows,
             "offload_runs": offload_rows,
             "helm_coverage": coverage_rows,
             "lineage": lambda: [{"run_id": "run-0001", "table_name": "t", "snapshot": "s",
