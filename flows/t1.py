@@ -5,9 +5,10 @@ laws and files -> operator_data -+-> operator_trials -> operators -+-> operator_
                                  +---------------------------------+-> operator_fields
 """
 
+from importlib.util import find_spec
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from data.datasets.pde import FilesConfig, file_digest
 from data.lake import TableRef
@@ -102,6 +103,14 @@ class T1Config(BaseModel, frozen=True, extra="forbid"):
     peers: bool = Field(
         default=False, description="fit neuraloperator's operators too: needs the extra `peers`"
     )
+
+    @field_validator("peers")
+    @classmethod
+    def _are_installed(cls, wanted: bool) -> bool:
+        """Said before anything is fitted."""
+        if wanted and find_spec("neuralop") is None:
+            raise ValueError("the package neuraloperator is missing: install the extra 'peers'")
+        return wanted
 
 
 _T1 = ModelConfig(modes=16, width=32, layers=4, hidden=32)

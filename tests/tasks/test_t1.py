@@ -133,6 +133,15 @@ def test_unfinished_work_is_found_again_and_cleared(lake_url):
     assert produces.scratch() is None
 
 
+def test_peers_that_are_not_installed_are_told_before_anything_runs(monkeypatch):
+    from flows import t1
+
+    monkeypatch.setattr(t1, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="install the extra 'peers'"):
+        t1.T1Config(peers=True)
+    assert not t1.T1Config().peers
+
+
 @pytest.mark.flow
 def test_the_quick_flow_in_small(prefect_server, lake_url):
     from flows.t1 import ProblemConfig, T1Config, t1
