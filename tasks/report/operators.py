@@ -112,7 +112,7 @@ def _score_row(row: Row, case: Sequence[Row]) -> list[object]:
         spread, error_size(row["floor"]), f"{row['parameters']:,}", seconds(row["train_seconds"]),
         _milliseconds(row["inference_ms"]), _milliseconds(row["solver_ms"]),
         number(row["break_even"], 0), f"{row['n_test']:,}",
-        Cell(f"{short(row['dataset'], 60)}, {grids}", "whole"),
+        f"{short(row['dataset'], 60)}, {grids}",
     ]  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def operator_trials(catalog: Catalog) -> Found | None:
             ", ".join(f"{one['rate']:g}" for one in row["tried"] if one["chosen"]),
             ", ".join(f"{one['rate']:g}: {error_size(one['error'])}" for one in row["tried"]),
             seconds(row["seconds"]),
-            Cell(f"{short(row['dataset'], 60)}, {row['resolution']}", "whole"),
+            f"{short(row['dataset'], 60)}, {row['resolution']}",
         ]
         for row in found
     ]
@@ -254,7 +254,7 @@ def operator_fields(catalog: Catalog) -> Found | None:
             f"middle one, sample {ours['sample']}; colours reach from {-limit:.3g} to {limit:.3g}, "
             f"the input's to {own:.3g}."
         )
-        parts += [figures(*drawn), note(caption)]
+        parts += [figures(*drawn, small=True), note(caption)]
     return Found([], [scale_bar(), *parts])
 
 
