@@ -232,7 +232,8 @@ def _fitted(seen: list[TableRef], problem: ProblemConfig, *, peers: bool) -> lis
     others = (*problem.once, *(problem.peers if peers else ()))
     wanted = [(model, problem.fit, problem.seeds) for model in problem.models]
     wanted += [(model, problem.fit, one) for model in others]
-    wanted += [(model, plain, one) for model in problem.models if problem.uncopied]
+    if problem.uncopied and plain != problem.fit:
+        wanted += [(model, plain, one) for model in problem.models]
     fitted = []
     for model, fit, seeds in wanted:
         first = FitConfig(model=model, train=fit, seed=seeds[0])

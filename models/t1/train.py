@@ -53,7 +53,8 @@ def train_operator(
     """The operator of the smallest validation error, and the course of its fit.
 
     folder: where the state of the fit is kept between looks; given the same folder again, a fit
-    that was killed goes on from its last state. Progress counts looks at the validation samples.
+    that was killed goes on from its last state; the rest of the epoch it was in is drawn anew.
+    Progress counts looks at the validation samples.
     Raises ValueError for fields that are not finite or do not fit, DivergenceError when training
     diverges.
     """
