@@ -1,13 +1,14 @@
 """T1: simulate flows, learn their solution operators with one transform, test them beside FNO.
 
-laws and files -> operator_data -> operators -+-> operator_scores
-                        |                     +-> operator_spectra
-                        +---------------------+-> operator_fields
+laws and files -> operator_data -+-> operator_trials -> operators -+-> operator_scores
+                                 |                                 +-> operator_spectra
+                                 +---------------------------------+-> operator_fields
 """
 
+from importlib.util import find_spec
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from data.datasets.pde import FilesConfig, file_digest
 from data.lake import TableRef
@@ -15,18 +16,18 @@ from data.synthetic.airfoil import AirfoilConfig
 from data.synthetic.films import SmokeConfig
 from data.synthetic.samples import Part
 from data.synthetic.vorticity import NavierStokesConfig
-from models.t1.config import ModelConfig, TrainConfig
+from models.t1.config import ModelConfig, SearchConfig, TrainConfig
 from tasks.pipeline import pipeline
 from tasks.produces import results
 from tasks.t1 import (
     FitConfig,
-    Source,
-    operator_data,
     operator_fields,
     operator_scores,
     operator_spectra,
+    operator_trials,
     operators,
 )
+from tasks.t1_data import Source, operator_data
 
 
 class ProblemConfig(BaseModel, frozen=True, extra="forbid"):
@@ -52,7 +53,21 @@ class ProblemConfig(BaseModel, frozen=True, extra="forbid"):
         min_length=1,
     )
     fit: TrainConfig = Field(default=TrainConfig(), description="time and optimisation of each fit")
+    search: SearchConfig = Field(
+        default=SearchConfig(), description="choice of each operator's learning rate"
+    )
     seeds: tuple[int, ...] = Field(default=(0,), description="one fit of each a seed", min_length=1)
+    once: tuple[ModelConfig, ...] = Field(
+        default=(), description="more operators, fitted with the first seed alone"
+    )
+    peers: tuple[ModelConfig, ...] = Field(
+        default=(), description="likewise operators of other packages, if the run wants `peers`"
+    )
+    uncopied: bool = Field(
+        default=False,
+        description="whether `models` are also fitted without copies by symmetry, with the first "
+        "seed alone",
+    )
 
 
 class T1Config(BaseModel, frozen=True, extra="forbid"):
@@ -73,7 +88,7 @@ class T1Config(BaseModel, frozen=True, extra="forbid"):
                     ModelConfig(modes=16, width=24, layers=3),
                     ModelConfig(model="fno", modes=12, width=16, layers=3, hidden=32),
                 ),
-                fit=TrainConfig(seconds=8.0, learning_rate=5e-3, shifts=8),
+                fit=TrainConfig(seconds=8.0, learning_rate=1e-2, shifts=8),
             ),
         ),
         description="data sets that are simulated, with the operators fitted to each",
@@ -85,39 +100,57 @@ class T1Config(BaseModel, frozen=True, extra="forbid"):
     folder: str = Field(
         default="", description="folder with the neuralop_pde files; empty leaves `files` out"
     )
+    peers: bool = Field(
+        default=False, description="fit neuraloperator's operators too: needs the extra `peers`"
+    )
+
+    @field_validator("peers")
+    @classmethod
+    def _are_installed(cls, wanted: bool) -> bool:
+        """Said before anything is fitted."""
+        if wanted and find_spec("neuralop") is None:
+            raise ValueError("the package neuraloperator is missing: install the extra 'peers'")
+        return wanted
 
 
-_PEERS = (
-    ModelConfig(modes=16, width=32, layers=4),
-    ModelConfig(model="fno", modes=12, width=16, layers=4, hidden=32),
-)
+_T1 = ModelConfig(modes=16, width=32, layers=4, hidden=32)
+_FNO = ModelConfig(model="fno", modes=12, width=16, layers=4, hidden=32)
+_UNET = ModelConfig(model="unet", modes=1, width=12, layers=4)
+# On 16 points an axis.
 _SMALL = (
-    ModelConfig(modes=16, width=32, layers=4),
+    ModelConfig(modes=16, width=32, layers=4, hidden=32),
     ModelConfig(model="fno", modes=8, width=32, layers=4, hidden=64),
 )
+_PEERS = tuple(
+    ModelConfig(model=model, modes=12, width=16, layers=4)
+    for model in ("neuraloperator_fno", "neuraloperator_tfno")
+)
+_RATES = (5e-3, 1e-2, 2e-2)
+_BRIEF = SearchConfig(rates=(2e-3, 5e-3, 1e-2), seconds=4.0)
 _FILES = (
     ProblemConfig(
         source=FilesConfig(pde="darcy", folder=""),
         resolution=16, train=900, validation=100, test=50, finer=32, finer_test=50, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=30.0), seeds=(0, 1, 2),
+        models=_SMALL, once=(ModelConfig(model="t1_u", modes=16, width=24, layers=3),),
+        fit=TrainConfig(seconds=15.0), search=SearchConfig(rates=(2e-3, *_RATES), seconds=8.0),
+        seeds=(0, 1, 2),
     ),
-    ProblemConfig(
-        source=FilesConfig(pde="burgers", folder=""),
-        resolution=16, train=700, validation=100, test=400, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=30.0), seeds=(0, 1, 2),
-    ),
-    ProblemConfig(
-        source=FilesConfig(pde="burgers_rollout", folder=""),
-        resolution=16, train=700, validation=100, test=400, shard=1000,
-        models=_SMALL, fit=TrainConfig(seconds=30.0), seeds=(0, 1, 2),
+    *(
+        ProblemConfig(
+            source=FilesConfig(pde=pde, folder=""),
+            resolution=16, train=700, validation=100, test=400, shard=1000,
+            models=_SMALL, fit=TrainConfig(seconds=15.0),
+            search=SearchConfig(rates=(2e-3, *_RATES), seconds=8.0), seeds=(0, 1, 2),
+        )
+        for pde in ("burgers", "burgers_rollout")
     ),
 )  # fmt: skip
 _VARIANTS = (
     ModelConfig(modes=24, width=24, layers=4),
     ModelConfig(model="t1_plus", modes=24, width=24, layers=2),
     ModelConfig(model="t1_u", modes=24, width=24, layers=3),
-    ModelConfig(model="fno", modes=12, width=16, layers=4, hidden=32),
-    ModelConfig(model="unet", modes=1, width=12, layers=4),
+    _FNO,
+    _UNET,
 )
 
 PROFILES = {
@@ -127,16 +160,21 @@ PROFILES = {
             ProblemConfig(
                 finer=128,
                 finer_test=16,
-                models=_PEERS,
-                fit=TrainConfig(seconds=120.0, learning_rate=5e-3, shifts=8),
+                models=(_T1, _FNO),
+                fit=TrainConfig(seconds=60.0, shifts=8, mirrored=True),
+                search=SearchConfig(rates=_RATES, seconds=15.0),
                 seeds=(0, 1, 2),
+                once=(_UNET,),
+                peers=_PEERS,
+                uncopied=True,
             ),
             ProblemConfig(
-                source=AirfoilConfig(), train=400, models=_VARIANTS, fit=TrainConfig(seconds=30.0)
+                source=AirfoilConfig(), train=400, models=_VARIANTS,
+                fit=TrainConfig(seconds=15.0), search=_BRIEF,
             ),
             ProblemConfig(
                 source=SmokeConfig(), train=64, validation=16, test=32, models=_VARIANTS,
-                fit=TrainConfig(seconds=30.0),
+                fit=TrainConfig(seconds=15.0), search=_BRIEF,
             ),
         ),
         files=_FILES,
@@ -181,15 +219,29 @@ def t1(config: T1Config = PROFILES["quick"]) -> TableRef:
         seen = [
             shard for shard, (_, part, _) in zip(shards, given, strict=True) if part.split != "test"
         ]
-        # One after the other, so that equal time is equal work.
-        fitted += [
-            operators(seen, FitConfig(model=model, train=problem.fit, seed=seed))
-            for seed in problem.seeds
-            for model in problem.models
-        ]
+        fitted += _fitted(seen, problem, peers=config.peers)
     operator_spectra(data, fitted)
     operator_fields(data, fitted)
     return operator_scores(data, fitted)
+
+
+def _fitted(seen: list[TableRef], problem: ProblemConfig, *, peers: bool) -> list[TableRef]:
+    """Every operator of a problem; one after the other, so that equal time is equal work."""
+    plain = problem.fit.model_copy(update={"shifts": 1, "mirrored": False})
+    one = problem.seeds[:1]
+    others = (*problem.once, *(problem.peers if peers else ()))
+    wanted = [(model, problem.fit, problem.seeds) for model in problem.models]
+    wanted += [(model, problem.fit, one) for model in others]
+    if problem.uncopied and plain != problem.fit:
+        wanted += [(model, plain, one) for model in problem.models]
+    fitted = []
+    for model, fit, seeds in wanted:
+        first = FitConfig(model=model, train=fit, seed=seeds[0])
+        trials = [operator_trials(seen, first, problem.search)] if problem.search.rates else []
+        fitted += [
+            operators(seen, trials, first.model_copy(update={"seed": seed})) for seed in seeds
+        ]
+    return fitted
 
 
 def _readable(config: T1Config) -> list[ProblemConfig]:

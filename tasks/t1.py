@@ -1,4 +1,4 @@
-"""Steps of T1: operator data, operators fitted to them, their scores, spectra and fields."""
+"""Steps of T1: operators fitted to operator data, their scores, spectra and fields."""
 
 from __future__ import annotations
 
@@ -9,28 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
-from data.datasets.pde import FilesConfig
 from data.lake import TableRef
-from data.synthetic.airfoil import AirfoilConfig
-from data.synthetic.films import SmokeConfig
-from data.synthetic.samples import Part
-from data.synthetic.vorticity import NavierStokesConfig
-from models.t1.config import ModelConfig, TrainConfig
+from data.lake.tables import CONTRACTS
+from models.t1.config import ModelConfig, SearchConfig, TrainConfig
 from tasks.produces import produces, scratch
 from tasks.progress import progress_bar
-from tasks.records import quarantine
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from data.datasets.operators import OperatorSet
-    from data.synthetic.samples import Samples
     from models.t1.baselines import Predictor
 
-Source = NavierStokesConfig | AirfoilConfig | SmokeConfig | FilesConfig
-
-_OPERATOR = ("model", "modes", "width", "layers", "seed")
+_SIZES = ("model", "modes", "width", "layers")
+_OPERATOR = (*_SIZES, "copies", "seed")
 _RIDGE_MODES = 16  # lowest coefficients along each axis that the linear baseline reads and writes
 _SHOWN_RANKS = (0.1, 0.5, 0.9)
 
@@ -43,62 +36,56 @@ class FitConfig(BaseModel, frozen=True, extra="forbid"):
     seed: int = Field(default=0, description="seed of weights and batches", ge=0)
 
 
-@produces("operator_data", version=1)
-def operator_data(source: Source, part: Part, digest: str) -> pa.Table:
-    """One shard of one split of an operator's data; `digest` is the sha256 of a file it is in.
+@produces("operator_trials", version=1)
+def operator_trials(data: Sequence[TableRef], config: FitConfig, search: SearchConfig) -> pa.Table:
+    """Short fits of one operator with every learning rate of the search, equal for all."""
+    from models.t1.baselines import transitions
+    from models.t1.search import best_rate, try_rates
 
-    Samples that diverge or cannot be read are told in `quarantine` and left out.
-    """
-    samples = _samples(source, part)
-    if samples.failed:
-        quarantine(
-            f"operator_data {source.name}, {part.split} {part.resolution}",
-            [(f"sample {number}", None, reason) for number, reason in samples.failed],
-        )
-    count = len(samples.number)
-    if not count:
-        raise ValueError(f"{source.name}: no sample is left; the first {samples.failed[0][1]}")
-    constant: dict[str, Any] = {
-        "dataset": source.name,
-        "pde": source.pde,
-        "resolution": part.resolution,
-        "split": part.split,
-        "shard": part.first,
-        "solver": samples.solver,
-        "grid": list(samples.u.shape[2:]),
-        "frames": samples.y.shape[1],
-        "solver_ms": samples.solver_ms,
-        **_numbers_of(source),
-    }
-    columns: dict[str, Any] = {name: [value] * count for name, value in constant.items()}
-    columns |= {"sample": list(samples.number)}
-    columns |= {"u": _lists(samples.u), "y": _lists(samples.y)}
-    return pa.table(columns)
+    [found] = _sets(data)
+    trials = try_rates(
+        transitions(*found.samples("train")),
+        transitions(*found.samples("validation")),
+        config.model,
+        config.train,
+        search=search,
+        seed=config.seed,
+        progress=progress_bar(f"learning rates of {config.model.model} on {found.name}"),
+    )
+    chosen = best_rate(trials)
+    constant = _fit_key(found, config) | {"seconds": search.seconds}
+    return pa.Table.from_pylist(
+        [constant | t._asdict() | {"chosen": t.learning_rate == chosen} for t in trials],
+        schema=CONTRACTS["operator_trials"].arrow_schema(),
+    )
 
 
 @produces("operators", version=1)
-def operators(data: Sequence[TableRef], config: FitConfig) -> pa.Table:
-    """One operator fitted to the train samples of one data set, with the course of its fit."""
+def operators(data: Sequence[TableRef], trials: Sequence[TableRef], config: FitConfig) -> pa.Table:
+    """One operator fitted to the train samples of one data set, with the course of its fit.
+
+    Its learning rate is the best of its trials, or that of the configuration if there are none.
+    """
     from models.t1.baselines import transitions
     from models.t1.operator import parameter_count, to_bytes
     from models.t1.train import train_operator
 
     [found] = _sets(data)
+    rates = [row["learning_rate"] for ref in trials for row in ref.read().to_pylist()
+             if row["chosen"]]  # fmt: skip
+    given = config.train.model_copy(update={"learning_rate": rates[0]} if rates else {})
     train = transitions(*found.samples("train"))
     operator, course = train_operator(
         train,
         transitions(*found.samples("validation")),
         config.model,
-        config.train,
+        given,
         config.seed,
         folder=scratch(),
         progress=progress_bar(f"fitting {config.model.model} to {found.name}, seed {config.seed}"),
     )
-    row = {
-        "dataset": found.name,
-        "resolution": found.resolution,
-        **{name: getattr(config.model, name) for name in _OPERATOR if name != "seed"},
-        "seed": config.seed,
+    row = _fit_key(found, config) | {
+        "learning_rate": given.learning_rate,
         "train_samples": len(train.u),
         "parameters": parameter_count(operator),
         "steps": course.steps,
@@ -221,10 +208,21 @@ def operator_fields(data: Sequence[TableRef], operators: Sequence[TableRef]) -> 
     return pa.Table.from_pylist(rows)
 
 
+def _fit_key(found: OperatorSet, config: FitConfig) -> dict[str, Any]:
+    """What tells a fit from others of the same data set, and which that is."""
+    return {
+        "dataset": found.name,
+        "resolution": found.resolution,
+        **{name: getattr(config.model, name) for name in _SIZES},
+        "copies": config.train.copies,
+        "seed": config.seed,
+    }
+
+
 class _Contestant(NamedTuple):
     """An operator or a baseline, ready to be tested."""
 
-    key: dict[str, Any]  # model, modes, width, layers, seed
+    key: dict[str, Any]  # the columns of _OPERATOR
     predictor: Predictor
     parameters: int
     train_seconds: float | None = None
@@ -250,7 +248,7 @@ def _contestants(
     train, validation = (transitions(*found.samples(split)) for split in ("train", "validation"))
     grid = found.samples("test", resolution)[0].shape[2:]
     for name, simple in baselines(train, validation, _RIDGE_MODES, grid).items():
-        key = {"model": name, "modes": 0, "width": 0, "layers": 0, "seed": 0}
+        key = {"model": name, "modes": 0, "width": 0, "layers": 0, "copies": 1, "seed": 0}
         yield _Contestant(key, simple, simple.parameters)
 
 
@@ -258,35 +256,3 @@ def _sets(data: Sequence[TableRef]) -> Iterator[OperatorSet]:
     from data.datasets.operators import operator_sets
 
     return operator_sets([ref.read() for ref in data])
-
-
-def _samples(source: Source, part: Part) -> Samples:
-    from data.datasets.pde import file_samples
-    from data.synthetic.problems import simulate
-
-    return file_samples(source, part) if isinstance(source, FilesConfig) else simulate(source, part)
-
-
-def _numbers_of(source: Source) -> dict[str, float | int | None]:
-    """What the columns of a data set's physics hold; null where the source has no such number."""
-    numbers: tuple[int, float | None, float | None, float | None]
-    match source:
-        case NavierStokesConfig():
-            numbers = (source.seed, source.viscosity, source.final_time, source.dt)
-        case SmokeConfig():
-            film = source.interval * source.frames
-            numbers = (source.seed, source.viscosity, film, source.dt)
-        case AirfoilConfig():
-            numbers = (source.seed, None, None, None)
-        case FilesConfig():
-            numbers = (0, None, None, None)
-    return dict(zip(("seed", "viscosity", "final_time", "dt"), numbers, strict=True))
-
-
-def _lists(fields: NDArray[np.float64]) -> pa.Array:
-    """(n, ...) as n lists of numbers in C order."""
-    import numpy as np
-
-    flat = np.ascontiguousarray(fields).reshape(len(fields), -1)
-    ends = np.arange(len(flat) + 1, dtype=np.int32) * flat.shape[1]
-    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(flat.ravel()))

@@ -5,8 +5,10 @@ Frequency Domain, NeurIPS 2022 (arXiv 2211.14453).
 
 transforms.py holds the cosine transform, layers.py the layers between kept coefficients with their
 initialisation, modes.py the choice of those coefficients, network.py the networks T1, T1+ and T1U;
-fno.py and unet.py are their peers, operator.py what turns any of them into an operator of fields,
-train.py its fit, baselines.py and scores.py what it is held against.
+fno.py, unet.py and peers.py (networks of the package neuraloperator) are what they are measured
+against, operator.py what turns any of them into an operator of fields, train.py its fit, search.py
+the choice of its learning rate, symmetries.py more samples from those there are, baselines.py and
+scores.py what it is held against, benchmark.py what a step and a prediction cost.
 
 Deviations
 ----------
@@ -25,9 +27,10 @@ Deviations
 - Coefficients may be chosen by energy or explained variance, as a product of index sets.
 - The paper does not define T1+ apart from T1U: here T1+ is T1 with a small residual U-Net over the
   coefficients before its head, T1U one layer and a U-Net.
-- A fit may be given a time budget, over which the learning rate falls as half a cosine, and keeps
-  the weights of the smallest validation error; validation samples are never test samples.
-- `shifts` multiplies the samples of the forced torus flow by a symmetry of its equation, for all
-  models alike.
+- A fit may be given a time budget, over which the learning rate rises and then falls as half a
+  cosine, and keeps the weights of the smallest validation error; validation samples are never test
+  samples. Each operator's peak rate is the best of a few equally short fits.
+- `shifts` and `mirrored` multiply the samples of the forced torus flow by symmetries of its
+  equation, for all models alike. T1 needs them more than FNO, whose layers move with the flow.
 - The ablation with a Fourier transform in place of the cosine transform is left out.
 """

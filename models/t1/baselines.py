@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
 from models.t1.modes import Array
-from models.t1.train import Fields
+from models.t1.symmetries import Fields
 
 _PENALTIES = tuple(10.0**k for k in range(-6, 3))
 

@@ -9,7 +9,7 @@ turn. neuraloperator counts modes of both signs, so the paper's m modes are 2 m 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from models.t1.config import BenchmarkConfig
 from models.t1.fno import FNO
 from models.t1.modes import lowest
 from models.t1.network import T1
+from models.t1.peers import fno_class
 from models.training import torch_threads
 
 
@@ -75,16 +76,10 @@ def neuraloperator() -> Callable[[int, int, int], nn.Module]:
 
     Raises ModuleNotFoundError with the cure when the package is missing.
     """
-    try:
-        from neuralop.models import FNO as Peer  # type: ignore[import-untyped]
-    except (ImportError, PackageNotFoundError) as error:
-        raise ModuleNotFoundError(
-            "comparing with neuraloperator needs the package neuraloperator: install the extra "
-            "'peers'"
-        ) from error
+    peer = fno_class()
 
     def build(modes: int, width: int, layers: int) -> nn.Module:
-        net: nn.Module = Peer(
+        return peer(
             n_modes=(2 * modes, 2 * modes),
             in_channels=1,
             out_channels=1,
@@ -94,7 +89,6 @@ def neuraloperator() -> Callable[[int, int, int], nn.Module]:
             lifting_channel_ratio=1,
             projection_channel_ratio=128 / width,
         )
-        return net
 
     return build
 

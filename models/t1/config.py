@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 Selection = Literal["lowest", "energy", "explained"]
-Name = Literal["t1", "t1_plus", "t1_u", "fno", "unet"]
+Name = Literal["t1", "t1_plus", "t1_u", "fno", "unet", "neuraloperator_fno", "neuraloperator_tfno"]
 
 
 class ModelConfig(BaseModel, frozen=True, extra="forbid"):
@@ -62,6 +62,11 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
         "along x + y stay solutions; 1 for other equations and in the paper",
         ge=1,
     )
+    mirrored: bool = Field(
+        default=False,
+        description="four copies of each of those, turned and mirrored as that forcing allows; "
+        "false for other equations and in the paper",
+    )
     schedule: Literal["cosine", "halving"] = Field(
         default="cosine",
         description="learning rate over the budget: half a cosine, or the paper's halving after "
@@ -72,6 +77,20 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
         default=40, description="looks at the validation samples, spread over the budget", ge=1
     )
     device: str = Field(default="cpu", description="torch device: cpu or cuda")
+
+    @property
+    def copies(self) -> int:
+        """Times that each train sample is seen in an epoch."""
+        return self.shifts * (4 if self.mirrored else 1)
+
+
+class SearchConfig(BaseModel, frozen=True, extra="forbid"):
+    """Short fits of every operator, the same for all, before its learning rate is chosen."""
+
+    rates: tuple[float, ...] = Field(
+        default=(), description="peak learning rates to try; none tried leaves the fit's own"
+    )
+    seconds: float = Field(default=10.0, description="time of each trial [s]", gt=0)
 
 
 class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):

@@ -17,6 +17,7 @@ from models.t1.config import ModelConfig
 from models.t1.fno import FNO
 from models.t1.modes import Array, Kept
 from models.t1.network import T1, T1U, OnCoefficients
+from models.t1.peers import NeuralOperator
 from models.t1.unet import UNetOperator, doubling
 
 _PREDICT_BATCH = 32
@@ -142,6 +143,11 @@ def build_network(
             )  # fmt: skip
         case "unet":
             return UNetOperator(channels, widths)
+        case "neuraloperator_fno" | "neuraloperator_tfno":
+            return NeuralOperator(
+                channels, [config.modes] * len(shape), width=config.width, layers=config.layers,
+                tucker=config.model == "neuraloperator_tfno",
+            )  # fmt: skip
         case "t1_u":
             return T1U(channels, shape, kept, unet=widths)
         case "t1" | "t1_plus":
@@ -157,7 +163,7 @@ def choose_modes(config: ModelConfig, u: Array, y: Array) -> Kept:
 
     Empty for networks on the grid. Raises ValueError when the grid has fewer.
     """
-    if config.model in ("fno", "unet"):
+    if not config.model.startswith("t1"):
         return ()
     counts = [config.modes] * (y.ndim - 2)
     match config.selection:
@@ -185,4 +191,5 @@ def check_fields(fields: Array, channels: int, axes: int) -> None:
 
 
 def parameter_count(module: nn.Module) -> int:
-    return sum(math.prod(p.shape) for p in module.parameters())
+    """Trained numbers; a complex one counts twice."""
+    return sum(math.prod(p.shape) * (2 if p.is_complex() else 1) for p in module.parameters())

@@ -8,27 +8,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from models.progress import Progress, silent
 from models.t1.config import ModelConfig, TrainConfig
-from models.t1.modes import Array
 from models.t1.operator import Operator, check_fields, choose_modes
+from models.t1.symmetries import Fields, copies
 from models.training import torch_threads
 
-_WARMUP = 0.02  # share of the budget
+# Share of the budget over which the rate rises. With less, high rates throw a T1 into a state that
+# predicts the mean field and never leaves it.
+_WARMUP = 0.15
 _SAVE_EVERY_SECONDS = 5.0
 
 
-class Fields(NamedTuple):
-    """Inputs u (n, C_in, *grid) and outputs y (n, C_out, *grid) of an operator."""
-
-    u: Array
-    y: Array
+class DivergenceError(ValueError):
+    """Training ended without a single finite validation error."""
 
 
 @dataclass
@@ -56,39 +53,26 @@ def train_operator(
     """The operator of the smallest validation error, and the course of its fit.
 
     folder: where the state of the fit is kept between looks; given the same folder again, a fit
-    that was killed goes on from its last state. Progress counts looks at the validation samples.
-    Raises ValueError for fields that are not finite or do not fit, and when training diverges.
+    that was killed goes on from its last state; the rest of the epoch it was in is drawn anew.
+    Progress counts looks at the validation samples.
+    Raises ValueError for fields that are not finite or do not fit, DivergenceError when training
+    diverges.
     """
     for part in (train, validation):
         check_fields(part.u, train.u.shape[1], train.u.ndim - 2)
         check_fields(part.y, train.y.shape[1], train.u.ndim - 2)
-    fit = _Fit(shifted(train, config.shifts), validation, model, config, seed)
+    fit = _Fit(copies(train, config.shifts, config.mirrored), validation, model, config, seed)
     state = None if folder is None else folder / "fit.pt"
     if state is not None and state.exists():
         fit.load(state)
     with torch.random.fork_rng(devices=[]), torch_threads(config.threads):
         fit.run(state, progress)
     if not math.isfinite(fit.course.best):
-        raise ValueError(
+        raise DivergenceError(
             f"training of {model.model} diverged with seed {seed}: lower the learning rate"
         )
     fit.operator.load_state_dict(fit.best)
     return fit.operator.eval().cpu(), fit.course
-
-
-def shifted(fields: Fields, shifts: int) -> Fields:
-    """Each sample of two grid axes `shifts` times, moved evenly along the diagonal (1, -1).
-
-    Raises ValueError for other grids, and where the sides are no multiple of `shifts`.
-    """
-    if shifts == 1:
-        return fields
-    grid = fields.u.shape[2:]
-    if len(grid) != 2 or any(n % shifts for n in grid):
-        raise ValueError(f"{shifts} shifts need two grid axes with multiples of {shifts} points")
-    moves = [(i * grid[0] // shifts, -i * grid[1] // shifts) for i in range(shifts)]
-    u, y = (np.concatenate([np.roll(part, m, (2, 3)) for m in moves]) for part in fields)
-    return Fields(u, y)
 
 
 def relative_l2(prediction: Tensor, target: Tensor, outside: Tensor, norm: Tensor) -> Tensor:
@@ -149,16 +133,17 @@ class _Fit:
                 course.steps += 1
                 course.seconds = self.clock() - begun
                 done = self._done(steps)
+                if done >= 1 or done * config.checks >= len(course.at) + 1:
+                    looked = self.clock()
+                    self._look(losses)
+                    begun += self.clock() - looked  # looking is no training
+                    losses = []
+                    progress(min(len(course.at), config.checks), config.checks)
+                    if state is not None and time.monotonic() - saved > _SAVE_EVERY_SECONDS:
+                        self.save(state)
+                        saved = time.monotonic()
                 if done >= 1:
                     break
-            if done >= 1 or done * config.checks >= len(course.at) + 1:
-                self._look(losses)
-                course.seconds = self.clock() - begun
-                losses = []
-                progress(min(len(course.at), config.checks), config.checks)
-                if state is not None and time.monotonic() - saved > _SAVE_EVERY_SECONDS:
-                    self.save(state)
-                    saved = time.monotonic()
 
     def save(self, path: Path) -> None:
         """All of the fit in one file, which replaces the one before at once."""

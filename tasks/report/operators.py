@@ -29,29 +29,41 @@ from tasks.report.plots import TRUTH, Line, chart, legend
 from tasks.report.reading import Block, Found, Row, Section, filled_by
 
 _OURS = "t1"
-_MODELS = (_OURS, "fno", "t1_plus", "t1_u", "unet", "ridge", "mean_field", "persistence")
+_MODELS = (
+    _OURS, "fno", "t1_plus", "t1_u", "unet", "neuraloperator_fno", "neuraloperator_tfno", "ridge",
+    "mean_field", "persistence",
+)  # fmt: skip
 _CASE = ("dataset", "trained_resolution", "resolution")
 _MOST_DRAWN = 3  # data sets
 
+# Where an operator was fitted with copies by symmetry and without, pictures show it with them.
+_AS_MEANT = "QUALIFY copies = max(copies) OVER (PARTITION BY dataset, model)"
 # Seeds are averaged; spread is the distance of the worst seed from the best.
 _SCORES = """
-SELECT dataset, trained_resolution, resolution, model, modes, width, layers,
+SELECT dataset, trained_resolution, resolution, model, modes, width, layers, copies,
     round(avg(relative_l2), 9) AS error, min(relative_l2) AS low, max(relative_l2) AS high,
     count(*) AS seeds, max(truncation_floor) AS floor, max(parameters) AS parameters,
     round(avg(train_seconds), 3) AS train_seconds, round(avg(inference_ms), 6) AS inference_ms,
     round(avg(solver_ms), 3) AS solver_ms, round(avg(break_even_solves), 0) AS break_even,
     max(n_test) AS n_test, max(frames) AS frames
 FROM operator_scores GROUP BY ALL
-ORDER BY dataset, trained_resolution, resolution, error, model, modes, width, layers
+ORDER BY dataset, trained_resolution, resolution, error, model, modes, width, layers,
+    copies
 """
-_BY_MODE = """
-SELECT dataset, resolution, model, modes, width, layers, mode,
+_TRIALS = """
+SELECT dataset, resolution, model, modes, width, layers, copies, seconds,
+    list({rate: learning_rate, error: validation_l2, chosen: chosen} ORDER BY learning_rate)
+        AS tried
+FROM operator_trials GROUP BY ALL ORDER BY ALL
+"""
+_BY_MODE = f"""
+SELECT dataset, resolution, model, modes, width, layers, copies, mode,
     round(avg(error), 9) AS error, round(avg(truth), 9) AS truth
-FROM operator_spectra GROUP BY ALL ORDER BY ALL
+FROM (FROM operator_spectra {_AS_MEANT}) GROUP BY ALL ORDER BY ALL
 """
-_COURSES = """
+_COURSES = f"""
 SELECT dataset, model, modes, width, layers, seed, look_seconds, validation_course
-FROM operators WHERE seed = 0 ORDER BY ALL
+FROM operators WHERE seed = 0 {_AS_MEANT} ORDER BY ALL
 """
 _FIELDS = """
 SELECT * FROM operator_fields WHERE len(grid) = 2 ORDER BY dataset, resolution, rank, model
@@ -87,18 +99,53 @@ def _score_row(row: Row, case: Sequence[Row]) -> list[object]:
     spread = (
         f"{error_size(row['low'])} to {error_size(row['high'])}" if row["seeds"] > 1 else NOTHING
     )
-    size = f" m={row['modes']} W={row['width']} layers={row['layers']}" if row["width"] else ""
+    plain = row["copies"] == 1 and any(r["copies"] > 1 and r["model"] == row["model"] for r in case)
     grids = str(row["resolution"])
     if row["resolution"] != row["trained_resolution"]:
         grids = f"{grids}, trained on {row['trained_resolution']}"
     return [
-        Cell(f"{row['model']}{size}", "ours" if row["model"] == _OURS else ""),
+        Cell(
+            f"{_sized(row)}{', without copies' if plain else ''}",
+            "ours" if row["model"] == _OURS else "",
+        ),
         Cell(error_size(row["error"]), "best" if row["error"] == best else ""),
         spread, error_size(row["floor"]), f"{row['parameters']:,}", seconds(row["train_seconds"]),
         _milliseconds(row["inference_ms"]), _milliseconds(row["solver_ms"]),
         number(row["break_even"], 0), f"{row['n_test']:,}",
-        Cell(f"{short(row['dataset'], 60)}, {grids}", "whole"),
+        f"{short(row['dataset'], 60)}, {grids}",
     ]  # fmt: skip
+
+
+def _sized(row: Row) -> str:
+    """An operator's name with its size; a baseline has none."""
+    size = f" m={row['modes']} W={row['width']} layers={row['layers']}" if row["width"] else ""
+    return f"{short(row['model'], 40)}{size}"
+
+
+def operator_trials(catalog: Catalog) -> Found | None:
+    """Which learning rates every operator was offered, and which it was given."""
+    found = catalog.rows(_TRIALS)
+    if not found:
+        return None
+    listing: list[list[object]] = [
+        [
+            _sized(row) + (f", {row['copies']} copies" if row["copies"] > 1 else ""),
+            ", ".join(f"{one['rate']:g}" for one in row["tried"] if one["chosen"]),
+            ", ".join(f"{one['rate']:g}: {error_size(one['error'])}" for one in row["tried"]),
+            seconds(row["seconds"]),
+            f"{short(row['dataset'], 60)}, {row['resolution']}",
+        ]
+        for row in found
+    ]
+    columns = [
+        Column("model"), Column("rate", True), Column("validation error by rate tried"),
+        Column("a trial", True), Column("data, grid"),
+    ]  # fmt: skip
+    caption = (
+        "Learning rates are chosen by short fits on the validation split, as many and as long for "
+        "every operator. No error: training diverged."
+    )
+    return Found([], [table(columns, listing), note(caption)])
 
 
 def _milliseconds(value: float | None) -> str:
@@ -207,7 +254,7 @@ def operator_fields(catalog: Catalog) -> Found | None:
             f"middle one, sample {ours['sample']}; colours reach from {-limit:.3g} to {limit:.3g}, "
             f"the input's to {own:.3g}."
         )
-        parts += [figures(*drawn), note(caption)]
+        parts += [figures(*drawn, small=True), note(caption)]
     return Found([], [scale_bar(), *parts])
 
 
@@ -225,6 +272,7 @@ OPERATORS = Section(
     "T1: solution operators of equations learnt with one transform, beside FNO and baselines.",
     [
         Block("operator_scores", operator_scores, filled_by("t1")),
+        Block("operator_trials", operator_trials, filled_by("t1")),
         Block("operators", operators, filled_by("t1")),
         Block("operator_spectra", operator_spectra, filled_by("t1")),
         Block("operator_fields", operator_fields, filled_by("t1")),

@@ -149,9 +149,9 @@ def figure(drawing: Html, title: object, caption: object = "") -> Html:
     return element("figure", *parts, *([note(caption)] if caption else []))
 
 
-def figures(*drawn: Html) -> Html:
+def figures(*drawn: Html, small: bool = False) -> Html:
     """Side by side where there is room, one below the other where there is not."""
-    return element("div.figures", *drawn)
+    return element("div.figures.small" if small else "div.figures", *drawn)
 
 
 def folded(summary: object, *children: object) -> Html:

@@ -180,7 +180,7 @@ def forecast_score_rows() -> list[dict[str, Any]]:
 def operator_key(model: str, seed: int) -> dict[str, Any]:
     size = 0 if model == HOSTILE else 4
     return {"dataset": HOSTILE, "resolution": 8, "model": model, "modes": size, "width": size,
-            "layers": size, "seed": seed}  # fmt: skip
+            "layers": size, "copies": 1, "seed": seed}  # fmt: skip
 
 
 def operator_score_rows() -> list[dict[str, Any]]:
@@ -199,11 +199,22 @@ def operator_score_rows() -> list[dict[str, Any]]:
 def operator_rows() -> list[dict[str, Any]]:
     return [
         operator_key(model, 0) | {
-            "train_samples": 4, "parameters": 3, "steps": 9, "train_seconds": 1.0,
-            "validation_l2": 0.1, "look_seconds": [0.5, 1.0], "train_course": [0.5, 0.1],
+            "learning_rate": 0.01, "train_samples": 4, "parameters": 3, "steps": 9,
+            "train_seconds": 1.0, "validation_l2": 0.1, "look_seconds": [0.5, 1.0],
+            "train_course": [0.5, 0.1],
             "validation_course": [0.6, 0.1], "kept": "[]", "config": HOSTILE, "weights": b"x",
         }
         for model in ("fno",)
+    ]  # fmt: skip
+
+
+def trial_rows() -> list[dict[str, Any]]:
+    return [
+        operator_key("fno", 0) | {
+            "learning_rate": rate, "steps": steps, "seconds": 5.0, "validation_l2": error,
+            "chosen": error is not None,
+        }
+        for rate, steps, error in ((0.01, 7, 0.25), (0.1, None, None))
     ]  # fmt: skip
 
 
@@ -287,6 +298,7 @@ def filled(lake: Lake) -> Lake:
     publish(lake, "forecasts", forecast_rows())
     publish(lake, "operator_scores", operator_score_rows())
     publish(lake, "operators", operator_rows())
+    publish(lake, "operator_trials", trial_rows())
     publish(lake, "operator_spectra", spectrum_rows())
     publish(lake, "operator_fields", field_rows())
     publish(lake, "offload_runs", offload_rows())
@@ -409,6 +421,7 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
             "forecast_scores": forecast_score_rows,
             "helm_win_rates": win_rows,
             "operator_scores": operator_score_rows,
+            "operator_trials": trial_rows,
             "offload_runs": offload_rows,
             "helm_coverage": coverage_rows,
             "lineage": lambda: [{"run_id": "run-0001", "table_name": "t", "snapshot": "s",

@@ -10,16 +10,17 @@ from data.lake.tables import CONTRACTS
 from data.synthetic.films import SmokeConfig
 from data.synthetic.samples import Part
 from data.synthetic.vorticity import NavierStokesConfig
-from models.t1.config import ModelConfig, TrainConfig
+from models.t1.config import ModelConfig, SearchConfig, TrainConfig
 from tasks import produces
 from tasks.t1 import (
     FitConfig,
-    operator_data,
     operator_fields,
     operator_scores,
     operator_spectra,
+    operator_trials,
     operators,
 )
+from tasks.t1_data import operator_data
 
 NS = NavierStokesConfig(final_time=0.4, dt=0.1, modes=3)
 SMOKE = SmokeConfig(frames=2, dt=0.05, interval=0.1)
@@ -47,7 +48,9 @@ def test_from_law_to_scores(source, lake_url):
     data = shards(lake, source, finer=32)
     kinds = (ModelConfig(modes=6, width=4, layers=1), ModelConfig(model="fno", modes=3, width=4))
     fitted = [
-        publish(lake, "operators", operators.fn(data, FitConfig(model=m, train=FIT)), f"op{i:06}")
+        publish(
+            lake, "operators", operators.fn(data, [], FitConfig(model=m, train=FIT)), f"op{i:06}"
+        )
         for i, m in enumerate(kinds)
     ]
     scores = operator_scores.fn(data, fitted)
@@ -66,6 +69,24 @@ def test_from_law_to_scores(source, lake_url):
     publish(lake, "operator_fields", fields, "fields00")
     assert len({(r["model"], r["rank"]) for r in fields.to_pylist()}) == 15
     assert all(len(r["yhat"]) == 256 for r in fields.to_pylist())
+
+
+def test_fits_take_the_rate_of_the_best_trial(lake_url):
+    lake = Lake(lake_url)
+    data = shards(lake, NS)
+    config = FitConfig(model=ModelConfig(modes=6, width=4, layers=1), train=FIT)
+    search = SearchConfig(rates=(1e-3, 3e-2), seconds=60.0)
+    trials = publish(lake, "operator_trials", operator_trials.fn(data, config, search), "trial000")
+    rows = trials.read().to_pylist()
+    assert [row["steps"] for row in rows] == [4, 4]
+    best = min(rows, key=lambda row: row["validation_l2"])
+    assert [row["chosen"] for row in rows] == [row is best for row in rows]
+    [fitted] = operators.fn(data, [trials], config).to_pylist()
+    assert fitted["learning_rate"] == best["learning_rate"]
+    # The trial was the same fit, in as much time as it took.
+    assert fitted["validation_l2"] == pytest.approx(best["validation_l2"])
+    [without] = operators.fn(data, [], config).to_pylist()
+    assert without["learning_rate"] == FIT.learning_rate
 
 
 def test_shards_do_not_depend_on_how_one_cuts():
@@ -112,6 +133,15 @@ def test_unfinished_work_is_found_again_and_cleared(lake_url):
     assert produces.scratch() is None
 
 
+def test_peers_that_are_not_installed_are_told_before_anything_runs(monkeypatch):
+    from flows import t1
+
+    monkeypatch.setattr(t1, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="install the extra 'peers'"):
+        t1.T1Config(peers=True)
+    assert not t1.T1Config().peers
+
+
 @pytest.mark.flow
 def test_the_quick_flow_in_small(prefect_server, lake_url):
     from flows.t1 import ProblemConfig, T1Config, t1
@@ -120,7 +150,9 @@ def test_the_quick_flow_in_small(prefect_server, lake_url):
         problems=(
             ProblemConfig(
                 source=NS, resolution=16, train=6, validation=2, test=3, finer=32, finer_test=2,
-                shard=3, fit=FIT, seeds=(0, 1),
+                shard=3, fit=FIT.model_copy(update={"shifts": 2}), seeds=(0, 1), uncopied=True,
+                search=SearchConfig(rates=(1e-3, 1e-2), seconds=60.0),
+                once=(ModelConfig(model="unet", modes=1, width=2, layers=2),),
                 models=(ModelConfig(modes=6, width=4, layers=1),
                         ModelConfig(model="fno", modes=3, width=4, layers=1)),
             ),
@@ -132,5 +164,9 @@ def test_the_quick_flow_in_small(prefect_server, lake_url):
     [(n,)] = catalog.query("SELECT count(*) FROM operator_data").fetchall()
     assert n == 6 + 2 + 3 + 2
     found = catalog.query("SELECT DISTINCT model, seed FROM operator_scores").fetchall()
-    assert {("t1", 0), ("t1", 1), ("fno", 0), ("fno", 1), ("ridge", 0)} <= set(found)
+    assert {("t1", 0), ("t1", 1), ("fno", 0), ("fno", 1), ("unet", 0), ("ridge", 0)} <= set(found)
+    uncopied = "SELECT DISTINCT model, seed FROM operators WHERE copies = 1 ORDER BY ALL"
+    assert catalog.query(uncopied).fetchall() == [("fno", 0), ("t1", 0)]
+    trials = "SELECT count(*), sum(chosen::int) FROM operator_trials"
+    assert catalog.query(trials).fetchall() == [(10, 5)]
     assert t1(config).hit

@@ -4,6 +4,7 @@ from data.lake.contract import Contract, column
 
 _SPLITS = ("train", "validation", "test")
 _MODEL = "name of the operator or baseline"
+_COPIES = "copies of each train sample by symmetries of the equation; 1 without"
 
 
 class OperatorData(
@@ -39,8 +40,8 @@ class OperatorData(
 class Operators(
     Contract,
     table="operators",
-    unique=("dataset", "resolution", "model", "modes", "width", "layers", "seed"),
-    partition=("dataset", "resolution", "model", "modes", "width", "layers", "seed"),
+    unique=("dataset", "resolution", "model", "modes", "width", "layers", "copies", "seed"),
+    partition=("dataset", "resolution", "model", "modes", "width", "layers", "copies", "seed"),
 ):
     """Every fitted operator with its weights and the course of its fit, one a snapshot."""
 
@@ -50,12 +51,14 @@ class Operators(
     modes: int = column("coefficients kept along each axis", ge=1)
     width: int = column("channels inside", ge=1)
     layers: int = column("layers, or image sizes of a U-Net", ge=1)
+    copies: int = column(_COPIES, ge=1)
     seed: int = column("random seed of weights and batches", ge=0)
-    train_samples: int = column("samples trained on; frames count each", ge=1)
+    learning_rate: float = column("peak learning rate, the best of the trials if any", gt=0)
+    train_samples: int = column("samples trained on; frames count each, copies do not", ge=1)
     parameters: int = column("trained numbers", ge=0)
     steps: int = column("optimiser steps", ge=0)
     train_seconds: float = column(
-        "time of the fit, validation included: processor time of the one thread at work, wall "
+        "time of the fit's steps: processor time of the one thread at work, wall "
         "time with several or on a GPU",
         unit="s",
         ge=0,
@@ -69,10 +72,44 @@ class Operators(
     weights: bytes = column("scales and weights as safetensors")
 
 
+class OperatorTrials(
+    Contract,
+    table="operator_trials",
+    unique=(
+        "dataset",
+        "resolution",
+        "model",
+        "modes",
+        "width",
+        "layers",
+        "copies",
+        "learning_rate",
+    ),
+    partition=("dataset", "resolution", "model", "modes", "width", "layers", "copies"),
+):
+    """Short fits, equal for all operators, that choose learning rates on the validation split."""
+
+    dataset: str = column("name of the data set")
+    resolution: int = column("points along the first grid axis", ge=1)
+    model: str = column(_MODEL)
+    modes: int = column("coefficients kept along each axis", ge=1)
+    width: int = column("channels inside", ge=1)
+    layers: int = column("layers, or image sizes of a U-Net", ge=1)
+    copies: int = column(_COPIES, ge=1)
+    seed: int = column("random seed of weights and batches", ge=0)
+    learning_rate: float = column("peak learning rate tried", gt=0)
+    steps: int | None = column("optimiser steps; null where training diverged", ge=0)
+    seconds: float = column("time the trial was given", unit="s", gt=0)
+    validation_l2: float | None = column(
+        "relative L2 error over the validation samples; null where training diverged", ge=0
+    )
+    chosen: bool = column("whether it is the rate of the fits")
+
+
 class OperatorScores(
     Contract,
     table="operator_scores",
-    unique=("dataset", "model", "modes", "width", "layers", "resolution", "seed"),
+    unique=("dataset", "model", "modes", "width", "layers", "copies", "resolution", "seed"),
 ):
     """Relative L2 error of every operator and baseline over all test samples."""
 
@@ -83,6 +120,7 @@ class OperatorScores(
     modes: int = column("coefficients kept along each axis; 0 for baselines without", ge=0)
     width: int = column("channels inside; 0 for baselines", ge=0)
     layers: int = column("layers; 0 for baselines", ge=0)
+    copies: int = column(_COPIES, ge=1)
     trained_resolution: int = column("points along the first grid axis while training", ge=1)
     resolution: int = column("points along the first grid axis of the test", ge=1)
     seed: int = column("random seed of the operator; 0 where nothing is random", ge=0)
@@ -108,7 +146,7 @@ class OperatorScores(
 class OperatorSpectra(
     Contract,
     table="operator_spectra",
-    unique=("dataset", "model", "modes", "width", "layers", "resolution", "seed", "mode"),
+    unique=("dataset", "model", "modes", "width", "layers", "copies", "resolution", "seed", "mode"),
 ):
     """Error and truth of the test samples by DCT mode, of every operator on its own grid."""
 
@@ -117,6 +155,7 @@ class OperatorSpectra(
     modes: int = column("coefficients kept along each axis", ge=0)
     width: int = column("channels inside", ge=0)
     layers: int = column("layers", ge=0)
+    copies: int = column(_COPIES, ge=1)
     resolution: int = column("points along the first grid axis", ge=1)
     seed: int = column("random seed of the operator", ge=0)
     mode: int = column("largest of the coefficient's numbers along the axes", ge=0)
@@ -127,7 +166,17 @@ class OperatorSpectra(
 class OperatorFields(
     Contract,
     table="operator_fields",
-    unique=("dataset", "resolution", "model", "modes", "width", "layers", "seed", "sample"),
+    unique=(
+        "dataset",
+        "resolution",
+        "model",
+        "modes",
+        "width",
+        "layers",
+        "copies",
+        "seed",
+        "sample",
+    ),
 ):
     """Input, truth and prediction of a few test samples, chosen by rank of T1's error."""
 
@@ -137,6 +186,7 @@ class OperatorFields(
     modes: int = column("coefficients kept along each axis", ge=0)
     width: int = column("channels inside", ge=0)
     layers: int = column("layers", ge=0)
+    copies: int = column(_COPIES, ge=1)
     seed: int = column("random seed of the operator", ge=0)
     sample: int = column("number of the test sample", ge=0)
     rank: float = column("share of the test samples with a smaller error", ge=0, le=1)

@@ -11,7 +11,8 @@ from models.t1.config import ModelConfig, TrainConfig
 from models.t1.modes import truncation_floor
 from models.t1.operator import choose_modes
 from models.t1.scores import break_even_solves, by_mode, relative_errors, score_operator
-from models.t1.train import Fields, _Fit, relative_l2, shifted, train_operator
+from models.t1.symmetries import Fields
+from models.t1.train import _Fit, relative_l2, train_operator
 
 SMALL = ModelConfig(modes=8, width=12, layers=2, hidden=32)
 STEPS = TrainConfig(seconds=None, epochs=300, batch=8, learning_rate=5e-3, checks=10)
@@ -93,19 +94,9 @@ def test_a_time_budget_ends_a_fit():
 def test_learning_rates_fall(schedule):
     data = smooth(4)
     fit = _Fit(data, data, SMALL, STEPS.model_copy(update={"schedule": schedule}), 0)
-    rates = [fit._rate(done) for done in (0.02, 0.3, 0.7, 0.99)]
+    rates = [fit._rate(done) for done in (0.15, 0.3, 0.7, 0.99)]
     assert sorted(rates, reverse=True) == rates
     assert fit._rate(0.0) < 0.1
-
-
-def test_shifted_copies_are_moved_together():
-    data = smooth(2)
-    moved = shifted(data, 4)
-    assert moved.u.shape == (8, 1, 12, 12)
-    assert np.array_equal(moved.y[2:4], np.roll(data.y, (3, -3), (2, 3)))
-    assert np.array_equal(moved.u[2:4], np.roll(data.u, (3, -3), (2, 3)))
-    with pytest.raises(ValueError, match="multiples of 5"):
-        shifted(data, 5)
 
 
 @pytest.mark.parametrize(
