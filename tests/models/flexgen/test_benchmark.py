@@ -55,7 +55,7 @@ def test_the_grid_has_at_least_thirty_policies_over_all_tiers(tmp_path):
 
 
 def test_predictions_are_counted_with_the_planned_policy():
-    pairs = [(1.0, 1.0), (1.2, 1.0), (0.69, 1.0), (2.6, 2.0)]
+    pairs = [(1.0, 1.0), (1.2, 1.0), (0.69, 1.0), (2.5, 2.0)]
     planned, *grid = (
         Tried(policy=Policy(), predicted=predicted, measured=measured, runs=1)
         for predicted, measured in pairs

@@ -90,9 +90,10 @@ def test_too_little_memory_is_told_with_the_least_that_would_do(weights):
         plan(weights, Job((20,) * 4, 4), Policy(), ORDINARY, Caps({"memory": 1e6}))
 
 
-def test_no_policy_of_a_coarse_grid_is_predicted_to_be_faster(weights, lengths):
+@pytest.mark.parametrize("memory", [12e6, 14e6, 16e6])
+def test_no_policy_of_a_coarse_grid_is_predicted_to_be_faster(weights, lengths, memory):
     job = Job(lengths, 4)
-    caps = Caps({"memory": 14e6, "disk": 1e9}, margin=0.05)
+    caps = Caps({"memory": memory, "disk": 1e9}, margin=0.05)
     best = plan(weights, job, Policy(), ORDINARY, caps)
     for update in POLICIES.values():
         if update.get("compress_weights") or "hg" in update or "host_attention" in update:
@@ -101,7 +102,7 @@ def test_no_policy_of_a_coarse_grid_is_predicted_to_be_faster(weights, lengths):
             tried = Policy(**(update | {"gbs": gbs, "nb": nb}))
             if fits_job(weights, job, tried, ORDINARY, caps):
                 faster = predict(weights, job, tried, ORDINARY).tokens_per_s / best.tokens_per_s
-                assert faster <= 1.1, (update, gbs, nb)
+                assert faster <= 1.03, (update, gbs, nb)
 
 
 def test_achieved_shares_are_whole_tensors(weights):
