@@ -42,6 +42,7 @@ PARALLEL = 192 << 20  # bytes of JSON from which starting processes pays
 
 
 _Known = tuple[int, int, str]  # size [bytes], modified [ns since 1970], sha256
+# What `suites` found last, for `helm_files` to list.
 _listed: dict[tuple[str, str, str], list[tuple[ResultFile, _Known]]] = {}
 
 
@@ -57,6 +58,7 @@ def suites(folder: str) -> dict[str, str]:
         _pool()  # gets ready while the files are hashed
     hashes = _hashes(folder, found)
     digests = {}
+    _listed.clear()
     for suite, files in ((s, list(g)) for s, g in groupby(found, key=lambda f: f.suite)):
         told = json.dumps([(str(f.path), hashes[f.path][2]) for f in files])
         digests[suite] = hashlib.sha256(told.encode()).hexdigest()
