@@ -19,7 +19,7 @@ import importlib.util
 import inspect
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,9 +111,8 @@ def _fingerprint(function: Callable[..., Any]) -> Mapping[str, str]:
         path = _source(name)
         if path is None:
             continue
-        nodes = _parsed(path).body
-        digests[name] = _digest(nodes)
-        pending += [target for node in nodes for target in _imported(node, name)]
+        digests[name], imported = _whole(_parsed(path), name)
+        pending += imported
     return digests
 
 
@@ -153,7 +152,7 @@ def _defines(statement: ast.stmt) -> Iterator[str]:
 
 def _imported(node: ast.stmt, module: str) -> Iterator[str]:
     """Modules of models/ and data/ that a statement imports, at any depth."""
-    for inner in ast.walk(node):
+    for inner in _statements([node]):
         names: list[str] = []
         if isinstance(inner, ast.Import):
             names = [alias.name for alias in inner.names]
@@ -167,6 +166,16 @@ def _imported(node: ast.stmt, module: str) -> Iterator[str]:
             if parts[0] in _SCIENCE and not name.startswith(_STORAGE):
                 # A package's __init__ runs too when one of its modules is imported.
                 yield from (".".join(parts[:i]) for i in range(2, len(parts) + 1))
+
+
+def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Statements at any depth; expressions, of which there are many more, are passed over."""
+    for node in nodes:
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, list):  # of a lambda it is an expression
+                yield from _statements(inner)
 
 
 def _sql_files(nodes: list[ast.stmt]) -> set[str]:
@@ -195,24 +204,25 @@ def _source(module: str) -> Path | None:
 
 
 @functools.cache
+def _whole(tree: ast.Module, name: str) -> tuple[str, Sequence[str]]:
+    """Digest of a module and what it imports; the steps of a flow share most of their modules."""
+    return _digest(tree.body), [target for node in tree.body for target in _imported(node, name)]
+
+
+@functools.cache
 def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
+    """A module's syntax tree without its docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in _statements([tree]):
+        match getattr(node, "body", None):
+            case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+                node.body = rest  # type: ignore[attr-defined]
+    return tree
 
 
 def _digest(nodes: list[ast.stmt]) -> str:
-    bare = (_WithoutDocstrings().visit(ast.parse(ast.unparse(node))) for node in nodes)
-    text = "\n".join(ast.dump(node) for node in bare)
+    text = "\n".join(ast.dump(node) for node in nodes)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-class _WithoutDocstrings(ast.NodeTransformer):
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        body = getattr(node, "body", None)
-        match body:
-            case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-                node.body = rest  # type: ignore[attr-defined]
-        return node
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -20,6 +20,6 @@ Deviations
     - Bias and toxicity are counted with word lists of our own; toxicity is the share of completions
       with a listed word, not a score of the Perspective API.
     - A cell's interval is over instances, within runs and trials, and symmetric: it has the
-      variance of the bootstrap, not its percentiles. Calibration, bias and perplexity have none.
+      variance of the bootstrap and not its percentiles. Calibration, bias and perplexity have none.
     - Idealised runtime is a model's own median seconds a token, not HELM's table of GPU timings.
 """
