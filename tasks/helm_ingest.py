@@ -15,8 +15,7 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextvars import copy_context
+from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ PARALLEL = 192 << 20  # bytes of JSON from which starting processes pays
 
 
 _Known = tuple[int, int, str]  # size [bytes], modified [ns since 1970], sha256
+# What `suites` found last, for `helm_files` to list.
 _listed: dict[tuple[str, str, str], list[tuple[ResultFile, _Known]]] = {}
 
 
@@ -57,6 +57,7 @@ def suites(folder: str) -> dict[str, str]:
         _pool()  # gets ready while the files are hashed
     hashes = _hashes(folder, found)
     digests = {}
+    _listed.clear()
     for suite, files in ((s, list(g)) for s, g in groupby(found, key=lambda f: f.suite)):
         told = json.dumps([(str(f.path), hashes[f.path][2]) for f in files])
         digests[suite] = hashlib.sha256(told.encode()).hexdigest()
@@ -242,29 +243,26 @@ def _hashes(folder: str, found: Sequence[ResultFile]) -> dict[Path, _Known]:
         for row in lake.reference(commit).read().to_pylist():
             key = (str(Path(row["folder"]) / row["path"]), row["bytes"], row["modified"])
             known[key] = row["sha256"]
-
-    def look(file: ResultFile) -> _Known:
+    hashes = {}
+    for file in found:
         try:
             status = file.path.stat()
             key = (str(root / _relative(file.path, root)), status.st_size, status.st_mtime_ns)
             if not known.get(key):
                 known[key] = _digest(file.path, status.st_size)
             _hashed[key] = known[key]
-            return status.st_size, status.st_mtime_ns, known[key]
+            hashes[file.path] = (status.st_size, status.st_mtime_ns, known[key])
         except OSError as error:
             quarantine(f"helm {file.path}", [(str(file.path), None, f"{error.strerror}")])
-            return 0, 0, ""
-
-    with ThreadPoolExecutor(workers()) as threads:
-        contexts = [copy_context() for _ in found]  # the run they tell the quarantine of
-        told = threads.map(lambda context, file: context.run(look, file), contexts, found)
-        return {file.path: known_ for file, known_ in zip(found, told, strict=True)}
+            hashes[file.path] = (0, 0, "")
+    return hashes
 
 
 def _digest(path: Path, size: int) -> str:
     """sha256 of a file; a small one is read at once, which is several times faster."""
     if size < LARGE:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb", buffering=0) as content:
+            return hashlib.sha256(content.read()).hexdigest()
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
