@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from data.lake.contract import Contract
-from data.lake.errors import DamagedError, LakeError, UnwritableError
+from data.lake.errors import DamagedError, LakeError, unwritable
 from data.lake.storage import TEMPORARY, LocalStorage, ObjectStorage
 from data.lake.store import Commit, Lake, TableRef
 from data.lake.tables import CONTRACTS
@@ -167,22 +167,35 @@ def refresh(lake: Lake) -> None:
     if not isinstance(lake.storage, LocalStorage):
         return
     with lake.lock("catalog", waiting=lambda: None):
-        tables = {name: lake.commits(name) for name in lake.tables()}
         temporary = lake.storage.root / f"{TEMPORARY}{uuid.uuid4().hex}"
-        try:
-            with duckdb.connect(str(temporary)) as connection:
-                connection.begin()  # one write to the disk instead of one a view
-                if _create_views(connection, lake, tables):
-                    connection.rollback()  # the first bad view took those after it along
-                    _create_views(connection, lake, tables)
-                else:
-                    connection.commit()
+        trouble = _write_views(lake, temporary)
+        if trouble is None:
             temporary.rename(lake.storage.root / DATABASE)
-        except (OSError, duckdb.IOException) as error:
-            raise UnwritableError(f"cannot write {DATABASE} to {lake.url}: {error}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
-            temporary.with_name(temporary.name + ".wal").unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+        temporary.with_name(temporary.name + ".wal").unlink(missing_ok=True)
+    if trouble is not None:
+        raise trouble
+
+
+def _write_views(lake: Lake, path: Path) -> LakeError | None:
+    """Makes a database of the lake's views; what went wrong, if anything.
+
+    The error is returned: raised from here it would keep DuckDB's connection alive up to the
+    interpreter's end, and DuckDB then complains of leaks behind the one line that was told.
+    """
+    tables = {name: lake.commits(name) for name in lake.tables()}
+    try:
+        with duckdb.connect(str(path)) as connection:
+            connection.begin()  # one write to the disk instead of one a view
+            if _create_views(connection, lake, tables):
+                connection.rollback()  # the first bad view took those after it along
+                _create_views(connection, lake, tables)
+            else:
+                connection.commit()
+    except (OSError, duckdb.Error) as error:  # a full disk has several names in DuckDB
+        stale = f"{DATABASE} keeps its earlier views"
+        return unwritable(error, lake.url, stale) or LakeError(f"cannot write {DATABASE}: {error}")
+    return None
 
 
 def latest(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[Commit]:

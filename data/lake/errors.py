@@ -1,6 +1,7 @@
 """What can be wrong with a lake: each error is one line with what, where and the cure."""
 
 import errno
+import os
 
 # The store cannot take more or must not be written: trying again does not help.
 _UNWRITABLE = {
@@ -29,9 +30,15 @@ class UnwritableError(LakeError):
     """The lake's place cannot be written to: read-only, full, or not permitted."""
 
 
-def unwritable(error: OSError, place: str) -> UnwritableError | None:
-    """The clear form of an operating-system error that no retry can cure, else None."""
-    reason = _UNWRITABLE.get(error.errno or 0)
-    if reason is None:
-        return None
-    return UnwritableError(f"cannot write to the lake at {place}: {reason}; nothing was published")
+def unwritable(
+    error: Exception, place: str, consequence: str = "nothing was published"
+) -> UnwritableError | None:
+    """The clear form of an error of the operating system that no retry can cure, else None.
+
+    Libraries that hide the number (DuckDB) are known by the system's words in their message.
+    """
+    number = getattr(error, "errno", None)
+    for code, reason in _UNWRITABLE.items():
+        if number == code or (number is None and os.strerror(code) in str(error)):
+            return UnwritableError(f"cannot write to the lake at {place}: {reason}; {consequence}")
+    return None

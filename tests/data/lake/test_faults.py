@@ -185,14 +185,20 @@ def test_a_file_size_limit_is_told_in_one_line(tmp_path):
     script = (
         "import resource, sys\n"
         "from data.lake import Lake, UnwritableError\n"
+        "from data.lake.catalog import refresh\n"
         "from tests.support import publish\n"
         "lake = Lake(sys.argv[1])\n"
         "publish(lake)\n"
+        "refresh(lake)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "try:\n"
         "    publish(lake)\n"
         "except UnwritableError as error:\n"
         "    print(error, len(lake.commits('measurements')), lake.orphans(0))\n"
+        "try:\n"
+        "    refresh(lake)\n"
+        "except UnwritableError as error:\n"
+        "    print(error)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "lake")],
@@ -203,3 +209,6 @@ def test_a_file_size_limit_is_told_in_one_line(tmp_path):
         env={**os.environ, "PYTHONPATH": "."},
     )
     assert "the file-size limit is reached; nothing was published 1 []" in done.stdout, done.stderr
+    assert "is reached; headwater.duckdb keeps its earlier views" in done.stdout, done.stderr
+    with duckdb.connect(f"{tmp_path}/lake/headwater.duckdb", read_only=True) as client:
+        assert client.sql("SELECT count(*) FROM measurements").fetchall() == [(3,)]
