@@ -75,23 +75,24 @@ def operator_scores(catalog: Catalog) -> Found | None:
     found = catalog.rows(_SCORES)
     if not found:
         return None
-    told: list[Verdict] = []
-    listing: list[list[object]] = []
-    for case in dict.fromkeys(tuple(r[key] for key in _CASE) for r in found):
-        here = [r for r in found if tuple(r[key] for key in _CASE) == case]
-        told += _verdict(here)
-        listing += [_score_row(row, here) for row in here]
     numeric = (
         "relative L2", "range over seeds", "floor", "parameters", "fit", "a prediction", "a solve",
         "pays after", "tests",
     )  # fmt: skip
-    columns = [Column("model"), *(Column(name, True) for name in numeric), Column("data, grid")]
+    columns = [Column("model"), *(Column(name, True) for name in numeric)]
+    told: list[Verdict] = []
+    tables: list[Html] = []
+    for case in dict.fromkeys(tuple(r[key] for key in _CASE) for r in found):
+        here = [r for r in found if tuple(r[key] for key in _CASE) == case]
+        told += _verdict(here)
+        listing = [_score_row(row, here) for row in here]
+        tables.append(figures(figure(table(columns, listing), _where(here[0]))))
     caption = (
         "Mean over test samples of ||prediction - truth|| / ||truth||; lower is better, best in "
         "bold; means over seeds. Floor: the least error possible with the coefficients kept. Pays "
         "after: solves until making the data, the fit and predictions cost less than solving."
     )
-    return Found(told, [table(columns, listing), note(caption)])
+    return Found(told, [*tables, note(caption)])
 
 
 def _score_row(row: Row, case: Sequence[Row]) -> list[object]:
@@ -100,9 +101,6 @@ def _score_row(row: Row, case: Sequence[Row]) -> list[object]:
         f"{error_size(row['low'])} to {error_size(row['high'])}" if row["seeds"] > 1 else NOTHING
     )
     plain = row["copies"] == 1 and any(r["copies"] > 1 and r["model"] == row["model"] for r in case)
-    grids = str(row["resolution"])
-    if row["resolution"] != row["trained_resolution"]:
-        grids = f"{grids}, trained on {row['trained_resolution']}"
     return [
         Cell(
             f"{_sized(row)}{', without copies' if plain else ''}",
@@ -112,7 +110,6 @@ def _score_row(row: Row, case: Sequence[Row]) -> list[object]:
         spread, error_size(row["floor"]), f"{row['parameters']:,}", seconds(row["train_seconds"]),
         _milliseconds(row["inference_ms"]), _milliseconds(row["solver_ms"]),
         number(row["break_even"], 0), f"{row['n_test']:,}",
-        f"{short(row['dataset'], 60)}, {grids}",
     ]  # fmt: skip
 
 
@@ -152,6 +149,13 @@ def _milliseconds(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3g} ms"
 
 
+def _where(row: Row) -> str:
+    where = f"{short(row['dataset'], 60)}, grid {row['resolution']}"
+    if row["resolution"] != row["trained_resolution"]:
+        where += f" after training on {row['trained_resolution']}"
+    return where
+
+
 def _verdict(case: Sequence[Row]) -> list[Verdict]:
     """T1 against the best of all others; level when that lies within the range of its seeds."""
     ours = min((r for r in case if r["model"] == _OURS), key=lambda r: r["error"], default=None)
@@ -159,9 +163,6 @@ def _verdict(case: Sequence[Row]) -> list[Verdict]:
     if ours is None or not rivals:
         return []
     best = min(rivals, key=lambda row: (row["error"], row["model"]))
-    where = f"{short(ours['dataset'], 60)}, grid {ours['resolution']}"
-    if ours["resolution"] != ours["trained_resolution"]:
-        where += f" after training on {ours['trained_resolution']}"
     name = short(best["model"], 40)
     compared = f"relative L2 {error_size(ours['error'])} against {error_size(best['error'])}"
     if ours["low"] <= best["error"] <= ours["high"]:
@@ -171,7 +172,9 @@ def _verdict(case: Sequence[Row]) -> list[Verdict]:
     else:
         kind, words = "behind", f"loses to {name}"
     over = counted(ours["seeds"], "seed")
-    return [Verdict(kind, f"Operators on {where}: T1 {words} ({compared}, mean over {over}).")]
+    return [
+        Verdict(kind, f"Operators on {_where(ours)}: T1 {words} ({compared}, mean over {over}).")
+    ]
 
 
 def operators(catalog: Catalog) -> Found | None:
