@@ -35,7 +35,8 @@ from models.flexgen.weights import WeightFolder
 from models.progress import Progress, silent
 
 FORMAT = 3
-SECONDS = 8.0  # what the runs together may take, if they are not slower than the fewest allow
+SECONDS = 8.0  # what the runs together may take, unless each was not yet timed once
+_LONGEST = 22.0  # s: then those timed by now have to do
 _LAYERS = 2
 _TOKENS = 5
 _PRIOR = 2.5  # standard deviation of a price about the ordinary one, in natural logarithms
@@ -156,7 +157,7 @@ def measure(
 
     What does not fit into `memory_bytes` runs with its weights on disk, or not at all.
     """
-    deadline = time.perf_counter() + seconds
+    started = time.perf_counter()
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="calibration-") as folder:
         small = WeightFolder(first_layers(weights.folder, Path(folder) / "model", _LAYERS))
@@ -174,7 +175,8 @@ def measure(
         slowest = 0.0
         for done, (i, tried) in enumerate(runs):
             begun = time.perf_counter()
-            if done >= _FEWEST_RUNS and begun + slowest > deadline:
+            limit = max(seconds, _LONGEST) if done < len(tries) else seconds
+            if done >= _FEWEST_RUNS and begun + slowest > started + limit:
                 break
             times[i].append(_timed(small, tried, Path(folder)))
             slowest = max(slowest, time.perf_counter() - begun)

@@ -19,7 +19,7 @@ from models.flexgen.embedding import Embedding
 from models.flexgen.head import Drawing
 from models.flexgen.homes import Homes
 from models.flexgen.lanes import Lanes
-from models.flexgen.memory import Memory
+from models.flexgen.memory import Memory, give_back_freed
 from models.flexgen.placement import Placed
 from models.flexgen.schedule import zigzag
 from models.flexgen.streaming import Streamer
@@ -27,6 +27,7 @@ from models.flexgen.weights import WeightFolder
 from models.progress import Progress, silent
 
 _THREADS = {streaming.LANE: streaming.THREADS, "cache": 1, "activations": 1}
+_LONG_STEP = 0.1  # s: beside one, asking for freed memory takes no time
 
 
 class Engine:
@@ -215,7 +216,10 @@ class Engine:
                 with torch.no_grad():
                     if next(steps, None) is None:
                         return
-                yield time.perf_counter() - started
+                seconds = time.perf_counter() - started
+                if seconds > _LONG_STEP:
+                    give_back_freed()
+                yield seconds
         finally:
             run.close()
 

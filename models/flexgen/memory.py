@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 
 from models.flexgen.config import TIERS, Budgets, Tier
 from models.flexgen.counters import Traffic
 from models.flexgen.files import Files, Scratch
 from models.flexgen.tiers import Arena, Buffer, pages
+
+# Of the GNU C library; others give back what is freed, or offer no such call.
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+
+def give_back_freed() -> None:
+    """Returns freed memory to the system: what lies between fragments counts against a cap too."""
+    if _TRIM is not None:
+        _TRIM(0)
 
 
 class Memory:
@@ -50,3 +60,4 @@ class Memory:
         """Closes files and forgets buffers."""
         self.files.close()
         self.staging = None
+        give_back_freed()

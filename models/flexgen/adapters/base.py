@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -121,15 +123,39 @@ class Adapter(ABC):
         """The last norm of x (..., D)."""
 
 
+def activated(name: str, y: torch.Tensor) -> torch.Tensor:
+    """An activation by its name in a configuration, elementwise on y of any shape.
+
+    The usual ones stand here: importing transformers' table takes 100 MB of the caller's memory.
+    """
+    usual = _ACTIVATIONS.get(name)
+    if usual is not None:
+        return usual(y)
+    from transformers.activations import ACT2FN
+
+    return ACT2FN[name](y)
+
+
+_tanh_gelu = partial(functional.gelu, approximate="tanh")
+_ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "gelu": functional.gelu,
+    "gelu_new": _tanh_gelu,
+    "gelu_pytorch_tanh": _tanh_gelu,
+    "relu": functional.relu,
+    "silu": functional.silu,
+    "swish": functional.silu,
+}
+
+
 def linear(x: torch.Tensor, w: Weights, name: str) -> torch.Tensor:
     """x W^T + b with W (out, in)."""
-    return torch.nn.functional.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
+    return functional.linear(x, w[f"{name}.weight"], w.get(f"{name}.bias"))
 
 
 def layer_norm(x: torch.Tensor, w: Weights, name: str, eps: float) -> torch.Tensor:
     """Layer norm over the last axis; without weight and bias where the model has none."""
     weight, bias = w.get(f"{name}.weight"), w.get(f"{name}.bias")
-    return torch.nn.functional.layer_norm(x, x.shape[-1:], weight, bias, eps)
+    return functional.layer_norm(x, x.shape[-1:], weight, bias, eps)
 
 
 def rotary_table(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from transformers.activations import ACT2FN
 
-from models.flexgen.adapters.base import Adapter, Attend, Rotation, Weights, layer_norm
+from models.flexgen.adapters.base import Adapter, Attend, Rotation, Weights, activated, layer_norm
 
 
 class GPT2(Adapter):
@@ -53,7 +52,7 @@ class GPT2(Adapter):
         q, k, v = (part.reshape(heads) for part in y.split(x.shape[-1], dim=-1))
         x = x + _conv1d(attend(q, k, v), w, "attn.c_proj")
         y = _conv1d(layer_norm(x, w, "ln_2", eps), w, "mlp.c_fc")
-        return x + _conv1d(ACT2FN[self.config.activation_function](y), w, "mlp.c_proj")
+        return x + _conv1d(activated(self.config.activation_function, y), w, "mlp.c_proj")
 
     def final(self, w: Weights, x: torch.Tensor) -> torch.Tensor:
         """The last layer norm."""

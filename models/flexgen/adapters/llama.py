@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from transformers.activations import ACT2FN
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from models.flexgen.adapters.base import (
     Adapter,
     Attend,
     Rotation,
     Weights,
+    activated,
     check_rotary,
     linear,
     rotary_table,
@@ -59,6 +58,8 @@ class Llama(Adapter):
 
     def rotation(self, positions: int) -> Callable[[torch.Tensor, torch.dtype], Rotation]:
         """Angles of the first `positions` positions, scaled as the config says."""
+        from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
         return rotary_table(LlamaRotaryEmbedding, self.config, positions)
 
     def layer(
@@ -72,7 +73,7 @@ class Llama(Adapter):
         y = attend(rotate(q, rotation), rotate(k, rotation), v)
         x = x + linear(y, w, "self_attn.o_proj")
         y = self._norm(x, w["post_attention_layernorm.weight"])
-        gate = ACT2FN[self.config.hidden_act](linear(y, w, "mlp.gate_proj"))
+        gate = activated(self.config.hidden_act, linear(y, w, "mlp.gate_proj"))
         return x + linear(gate.mul_(linear(y, w, "mlp.up_proj")), w, "mlp.down_proj")
 
     def final(self, w: Weights, x: torch.Tensor) -> torch.Tensor:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from transformers.activations import ACT2FN
-from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXRotaryEmbedding
 
 from models.flexgen.adapters.base import (
     Adapter,
     Attend,
     Rotation,
     Weights,
+    activated,
     check_rotary,
     layer_norm,
     linear,
@@ -55,6 +54,8 @@ class NeoX(Adapter):
 
     def rotation(self, positions: int) -> Callable[[torch.Tensor, torch.dtype], Rotation]:
         """Angles of the first `positions` positions, for the rotated part of a head."""
+        from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXRotaryEmbedding
+
         return rotary_table(GPTNeoXRotaryEmbedding, self.config, positions)
 
     def layer(
@@ -78,4 +79,4 @@ class NeoX(Adapter):
 
     def _mlp(self, w: Weights, x: torch.Tensor, eps: float) -> torch.Tensor:
         y = linear(layer_norm(x, w, "post_attention_layernorm", eps), w, "mlp.dense_h_to_4h")
-        return linear(ACT2FN[self.config.hidden_act](y), w, "mlp.dense_4h_to_h")
+        return linear(activated(self.config.hidden_act, y), w, "mlp.dense_4h_to_h")

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import torch
-from transformers.activations import ACT2FN
 
-from models.flexgen.adapters.base import Adapter, Attend, Rotation, Weights, layer_norm, linear
+from models.flexgen.adapters.base import (
+    Adapter,
+    Attend,
+    Rotation,
+    Weights,
+    activated,
+    layer_norm,
+    linear,
+)
 
 _EPS = 1e-5
 
@@ -62,7 +69,7 @@ class OPT(Adapter):
         q, k, v = (linear(y, w, f"self_attn.{part}_proj").view(shape) for part in "qkv")
         x = x + linear(attend(q, k, v), w, "self_attn.out_proj")
         y = linear(layer_norm(x, w, "final_layer_norm", _EPS), w, "fc1")
-        return x + linear(ACT2FN[self.config.activation_function](y), w, "fc2")
+        return x + linear(activated(self.config.activation_function, y), w, "fc2")
 
     def final(self, w: Weights, x: torch.Tensor) -> torch.Tensor:
         """The last layer norm."""
