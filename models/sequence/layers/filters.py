@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ class ImplicitFilter(nn.Module):
         self.register_buffer("window", torch.exp(-t * delta.abs()).T.contiguous(), False)  # (C, L)
         width, depth = config.filter_width, config.filter_depth
         sizes = [config.features, *[width] * (depth - 1)]
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(sizes))
         self.last = nn.Linear(width, channels, bias=False)
         self.frequency = nn.Parameter(torch.full((width,), config.frequency))  # shared by layers
         self.rates = {name: Rate(1.0) for name, _ in self.named_parameters()}

@@ -80,7 +80,7 @@ def fft_conv(u: Tensor, k: Tensor | Spectrum, skip: Tensor | None = None) -> Ten
             )
         return _convolved(u, k.k_f, k.size)
     check_operands(u, k, skip)
-    return _FFTConv.apply(u, k, skip)
+    return _FFTConv.apply(u, k, skip)  # type: ignore[no-untyped-call]
 
 
 def check_operands(u: Tensor, k: Tensor, skip: Tensor | None) -> None:
@@ -103,7 +103,7 @@ class _FFTConv(torch.autograd.Function):
         return _convolved(u, made.k_f, made.size)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         u, k, skip = ctx.saved_tensors
         length, taps = u.shape[-1], min(k.shape[-1], u.shape[-1])

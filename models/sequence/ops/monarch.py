@@ -2,7 +2,8 @@
 
 For N = N_1 M (Cooley and Tukey; FlashConv section 4.1, FlashFFTConv section 3.1),
 
-    X[k_1 + N_1 k_2] = sum_{n_2} w_M^{n_2 k_2}  w_N^{n_2 k_1}  sum_{n_1} w_{N_1}^{n_1 k_1} x[M n_1 + n_2]
+    X[k_1 + N_1 k_2] = sum_{n_2} w_M^{n_2 k_2}  w_N^{n_2 k_1}  S[k_1, n_2],
+    S[k_1, n_2]      = sum_{n_1} w_{N_1}^{n_1 k_1} x[M n_1 + n_2],
 
 with w_N = exp(-2 pi i / N): a product with an N_1 x N_1 matrix, twiddle factors, and M-point
 transforms of the N_1 rows, which are done likewise. Factors (N_1, N_2) are order 2, three are

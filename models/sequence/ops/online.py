@@ -62,5 +62,3 @@ class OnlineConv:
         # Of 3 w - 1 outputs those from w to 2 w - 1 are wanted: none of those beyond wraps there.
         share = torch.fft.irfft(torch.fft.rfft(block, n=2 * width) * k_f, n=2 * width)
         self._y[..., end : end + wanted] += share[..., width : width + wanted]
-
-

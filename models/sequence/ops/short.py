@@ -21,7 +21,7 @@ def short_conv(u: Tensor, k: Tensor) -> Tensor:
     Raises ValueError for shapes that do not fit.
     """
     check_operands(u, k, None)
-    return _ShortConv.apply(u, k)
+    return _ShortConv.apply(u, k)  # type: ignore[no-untyped-call]
 
 
 class _ShortConv(torch.autograd.Function):
@@ -37,7 +37,7 @@ class _ShortConv(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
         u, k = ctx.saved_tensors
         length, taps = u.shape[-1], min(k.shape[-1], u.shape[-1])
