@@ -37,7 +37,7 @@ class H3(Mixer):
         self.rates = dict.fromkeys(("shift", "shift_skip"), Rate(config.learning_rate))
 
     def forward(self, u: Tensor) -> Tensor:
-        q, k, v = self.qkv(u).transpose(1, 2).chunk(3, 1)  # (B, D, L)
+        q, k, v = self.qkv(u).transpose(1, 2).contiguous().chunk(3, 1)  # (B, D, L)
         shifted = fft_conv(k, self.shift, self.shift_skip)
         return self.out(self._read(q, self.ssm(self._outer(shifted, v))).transpose(1, 2))
 

@@ -85,7 +85,8 @@ class Hyena(Mixer):
         """Gates x^0 .. x^{N-1} and values v, each (B, D, L)."""
         if u.shape[1] > self.longest:
             raise ValueError(f"hyena: {u.shape[1]} steps, but its filters reach {self.longest}")
-        x = short_conv(self.project(u).transpose(1, 2), self.short.to(u.dtype))
+        # Rows of time in one piece: mixed layouts make every product with a gate strided.
+        x = short_conv(self.project(u).transpose(1, 2).contiguous(), self.short)
         *gates, v = x.chunk(self.order + 1, 1)
         return gates, v
 

@@ -40,6 +40,7 @@ class _ShortConv(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
         u, k = ctx.saved_tensors
+        dy = dy.contiguous()
         length, taps = u.shape[-1], min(k.shape[-1], u.shape[-1])
         du = dk = None
         if ctx.needs_input_grad[0]:

@@ -29,8 +29,9 @@ def ssm_kernel(a: Tensor, w: Tensor, length: int) -> Tensor:
     """
     step = 1 << ((length - 1).bit_length() + 1) // 2
     rows = -(-length // step)
-    fine = _powers(a, torch.arange(step, device=a.device))  # (D, T, N)
-    coarse = w.unsqueeze(1) * _powers(a, step * torch.arange(rows, device=a.device))  # (D, I, N)
+    fine, leap = _powers(a, step)  # (D, T, N), (D, N)
+    coarse = w.unsqueeze(1) * _powers(leap, rows)[0].to(a.dtype)  # (D, I, N)
+    fine = fine.to(a.dtype)
     product = _as_real(coarse) @ _as_real(fine.conj()).transpose(1, 2)  # Re(x y) = x . conj(y)
     return 2 * product.reshape(len(a), -1)[:, :length]
 
@@ -60,10 +61,9 @@ def ssm_state(u: Tensor, a: Tensor) -> Tensor:
     """
     state = u.new_zeros(*u.shape[:2], a.shape[-1], dtype=a.dtype)
     for part in u.split(1024, -1):
-        length = part.shape[-1]
-        back = _as_real(_powers(a, torch.arange(length - 1, -1, -1, device=a.device)))
-        left = torch.einsum("bdl,dln->bdn", part, back)
-        state = state * a**length + _as_complex(left)
+        powers, leap = _powers(a, part.shape[-1])
+        left = torch.einsum("bdl,dln->bdn", part, _as_real(powers.to(a.dtype).flip(1)))
+        state = state * leap.to(a.dtype) + _as_complex(left)
     return state
 
 
@@ -82,18 +82,16 @@ def state_passing(
         head, state = state_passing(u[..., :whole], a, w, chunk, state)
         tail, state = state_passing(u[..., whole:], a, w, length - whole, state)
         return torch.cat([head, tail], -1), state
-    times = torch.arange(chunk, device=a.device)
-    powers = _powers(a, times)  # (D, T, N)
-    ahead = _as_real((w * a).unsqueeze(1) * powers)  # 2 M_xy / 2: w a^(i + 1)
+    powers, leap = (x.to(a.dtype) for x in _powers(a, chunk))  # (D, T, N), (D, N)
+    ahead = _as_real((w * a).unsqueeze(1) * powers)  # M_xy: w a^(i + 1)
     parts = u.view(B, D, -1, chunk).transpose(0, 1).reshape(D, -1, chunk)  # (D, B * C, T)
     left = parts @ _as_real(powers.flip(1))  # M_ux u: what a chunk adds to the state
     added = _as_complex(left).view(D, B, -1, a.shape[-1])  # (D, B, C, N)
-    leap = (a**chunk).unsqueeze(1)
     x = torch.zeros_like(added[:, :, 0]) if state is None else state.transpose(0, 1)
     before = []
     for c in range(added.shape[2]):
         before.append(x)
-        x = torch.addcmul(added[:, :, c], leap, x)
+        x = torch.addcmul(added[:, :, c], leap.unsqueeze(1), x)
     states = torch.stack(before, 2).reshape(D, -1, a.shape[-1])  # (D, B * C, N)
     taps = _as_real(w).unsqueeze(1) @ _as_real(powers.conj()).transpose(1, 2)
     size = fft_size(2 * chunk - 1)
@@ -103,9 +101,19 @@ def state_passing(
     return y.view(D, B, length).transpose(0, 1), x.transpose(0, 1)
 
 
-def _powers(a: Tensor, exponents: Tensor) -> Tensor:
-    """a^e for poles a (D, N), none of them 0, and exponents (L,): (D, L, N)."""
-    return torch.exp(exponents.unsqueeze(-1) * torch.log(a).unsqueeze(1))
+def _powers(a: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """a^0 .. a^(count - 1) of poles a (D, N): (D, count, N), and a^count (D, N), complex128.
+
+    By doubling: no logarithms, and a pole of 0 is one like any other. The angle of a^l is l times
+    that of a, which single precision would no longer know after some hundred steps.
+    """
+    leap = a.to(torch.complex128)
+    powers = torch.ones_like(leap).unsqueeze(1)
+    while powers.shape[1] < count:
+        powers = torch.cat([powers, powers * leap.unsqueeze(1)], 1)
+        leap = leap * leap
+    powers = powers[:, :count]
+    return powers, powers[:, -1] * a
 
 
 def _as_real(x: Tensor) -> Tensor:
