@@ -132,3 +132,36 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     threads: int = Field(default=1, ge=1, description="processor threads of torch")
     device: str = Field(default="cpu", description="torch device: cpu or cuda")
     amp: bool = Field(default=False, description="bfloat16 where it is safe; for CUDA")
+
+
+Case = Literal["overhead", "core", "layer", "state_passing", "memory", "generation", "online"]
+
+
+class ConvBenchmark(BaseModel, frozen=True, extra="forbid"):
+    """Sizes at which convolutions are measured."""
+
+    cases: tuple[Case, ...] = Field(
+        default=("overhead", "core", "layer", "state_passing", "memory", "generation", "online"),
+        description="comparisons, in this order",
+    )
+    width: int = Field(default=64, ge=1, description="channels D of operators")
+    lengths: tuple[int, ...] = Field(
+        default=(64, 1024, 4096), description="L of our operator against the bare transform"
+    )
+    core_lengths: tuple[int, ...] = Field(
+        default=(1024, 4096), description="L of the operator against attention; the paper's 65536"
+    )
+    layer_lengths: tuple[int, ...] = Field(
+        default=(512, 2048), description="L of layers; the paper's 8192"
+    )
+    layer_width: int = Field(default=256, ge=1, description="channels D of layers")
+    ssm_length: int = Field(default=4096, ge=1, description="L of state spaces; 16384")
+    memory_length: int = Field(default=16384, ge=1, description="L of the memory case; 65536")
+    prompt: int = Field(default=256, ge=1, description="tokens of the prompt; the paper's 1024")
+    tokens: int = Field(default=16, ge=1, description="tokens generated; the paper's 128")
+    generation_batch: int = Field(default=16, ge=1, description="prompts; the paper's 64")
+    generation_layers: int = Field(default=4, ge=2, description="layers of both models")
+    online_length: int = Field(default=512, ge=1, description="steps of the shorter online run")
+    runs: int = Field(default=3, ge=1, description="runs a median is over")
+    threads: int = Field(default=2, ge=1, description="processor threads")
+    device: str = Field(default="cpu", description="where everything computes: cpu or cuda")

@@ -1,4 +1,4 @@
-"""Every causal convolution equals the definition, in value and gradient, and does not look ahead."""
+"""Every causal convolution equals the definition, in value and gradient, and is causal."""
 
 from collections.abc import Callable
 
@@ -37,7 +37,7 @@ DIFFERENTIABLE = pytest.mark.parametrize("conv", CONVOLUTIONS.values(), ids=CONV
 SIZES = pytest.mark.parametrize(
     ("B", "D", "L", "K"),
     [(1, 1, 1, 1), (2, 3, 63, 5), (1, 2, 97, 64), (2, 2, 128, 64), (3, 1, 7, 60), (1, 4, 200, 1)],
-    ids=lambda value: str(value),
+    ids=str,
 )
 
 
