@@ -43,11 +43,11 @@ class H3(Mixer):
 
     def begin(self, u: Tensor, steps: int) -> tuple[Tensor, Step]:
         """Hands over the last N keys and the state of the diagonal SSM: constant in length."""
-        _, k, v = self.qkv(u).transpose(1, 2).chunk(3, 1)
+        q, k, v = self.qkv(u).transpose(1, 2).contiguous().chunk(3, 1)
         shifted = fft_conv(k, self.shift, self.shift_skip)
         skip = nn.functional.pad(self.shift_skip.unsqueeze(-1), (0, self.shift.shape[-1] - 1))
         keys = FirStream(self.shift + skip, k, steps)
-        states = self.ssm.stream(self._outer(shifted, v))
+        read, states = self.ssm.begin(self._outer(shifted, v))
 
         def step(u: Tensor) -> Tensor:
             q, k, v = self.qkv(u).chunk(3, -1)  # (B, D)
@@ -55,7 +55,7 @@ class H3(Mixer):
             y = states.step(outer.squeeze(-1)).unsqueeze(-1)
             return self.out(self._read(q.unsqueeze(-1), y).squeeze(-1))
 
-        return self(u), step
+        return self.out(self._read(q, read).transpose(1, 2)), step
 
     def _outer(self, k: Tensor, v: Tensor) -> Tensor:
         """K_t (x) V_t within every head: (B, D, L) twice -> (B d_h d_h, D / d_h, L)."""

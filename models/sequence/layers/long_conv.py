@@ -75,7 +75,8 @@ class LongConv(Mixer):
 
     def _kernels(self, length: int) -> Tensor:
         """Smoothed, squashed and, in training, dropped taps: (ways C D, length)."""
-        k = squash(smooth(self.kernel[..., :length], self.config.smooth), self.config.squash)
+        # Smoothed before it is cut: a tap must not depend on how long the input is.
+        k = squash(smooth(self.kernel, self.config.smooth), self.config.squash)[..., :length]
         return F.dropout(k, self.config.dropout, self.training).flatten(0, 1)
 
 

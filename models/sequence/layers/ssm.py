@@ -60,10 +60,11 @@ class DiagonalSSM(nn.Module):
         y, _ = state_passing(u.float(), a, w)
         return torch.addcmul(y.to(u.dtype), u, self.skip.unsqueeze(-1).to(u.dtype))
 
-    def stream(self, prompt: Tensor) -> SsmStream:
-        """Goes on from a prompt (B, D, P), with a state of N complex numbers a channel."""
+    def begin(self, u: Tensor) -> tuple[Tensor, SsmStream]:
+        """Outputs for a prompt (B, D, P); goes on with a state of N complex numbers a channel."""
         a, w = self.poles()
-        return SsmStream(a, w, self.skip, prompt)
+        y, state = state_passing(u, a, w)
+        return torch.addcmul(y, u, self.skip.unsqueeze(-1)), SsmStream(a, w, self.skip, state)
 
 
 class S4D(Mixer):
@@ -78,8 +79,8 @@ class S4D(Mixer):
         return self._mapped(self.ssm(u.transpose(1, 2)).transpose(1, 2))
 
     def begin(self, u: Tensor, steps: int) -> tuple[Tensor, Step]:
-        stream = self.ssm.stream(u.transpose(1, 2))
-        return self(u), lambda u: self._mapped(stream.step(u))
+        y, stream = self.ssm.begin(u.transpose(1, 2))
+        return self._mapped(y.transpose(1, 2)), lambda u: self._mapped(stream.step(u))
 
     def _mapped(self, y: Tensor) -> Tensor:
         return nn.functional.glu(self.out(nn.functional.gelu(y)), dim=-1)

@@ -73,12 +73,13 @@ def fft_conv(u: Tensor, k: Tensor | Spectrum, skip: Tensor | None = None) -> Ten
     Raises ValueError for shapes that do not fit and inputs longer than the spectrum is for.
     """
     if isinstance(k, Spectrum):
-        if u.shape[-1] > k.longest or u.shape[-2] != len(k.k_f) or skip is not None:
+        k_f, size, longest = k
+        if u.shape[-1] > longest or u.shape[-2] != k_f.shape[0] or skip is not None:
             raise ValueError(
-                f"fft_conv: a spectrum of {len(k.k_f)} channels for up to {k.longest} steps, its "
+                f"fft_conv: a spectrum of {len(k_f)} channels for up to {longest} steps, its "
                 f"skip inside, meets an input (B, D, L) of {tuple(u.shape)}"
             )
-        return _convolved(u, k.k_f, k.size)
+        return _convolved(u, k_f, size)
     check_operands(u, k, skip)
     return _FFTConv.apply(u, k, skip)  # type: ignore[no-untyped-call]
 
@@ -133,12 +134,12 @@ class _FFTConv(torch.autograd.Function):
 def _convolved(u: Tensor, k_f: Tensor, size: int) -> Tensor:
     """Rows times a spectrum that is long enough, in blocks of channels; dtype as u's."""
     length = u.shape[-1]
-    blocks = _blocks(u, size)
-    if len(blocks) == 1:
+    if u.is_cuda or u.shape[0] * u.shape[1] * size <= _BLOCK:
         u_f = torch.fft.rfft(_computed(u), n=size)
-        return torch.fft.irfft(_multiplied(u_f, k_f), n=size)[..., :length].to(u.dtype)
+        y = torch.fft.irfft(_multiplied(u_f, k_f), n=size)[..., :length]
+        return y if y.dtype == u.dtype else y.to(u.dtype)
     y = torch.empty(u.shape, dtype=u.dtype, device=u.device)
-    for part in blocks:
+    for part in _blocks(u, size):
         u_f = torch.fft.rfft(_computed(u[:, part]), n=size)
         y[:, part] = torch.fft.irfft(_multiplied(u_f, k_f[part]), n=size)[..., :length]
     return y

@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.sequence.ops.state_passing import ssm_state, ssm_step
-
 
 class Stream(Protocol):
     """What goes on where a prompt ended."""
@@ -28,26 +26,33 @@ class FirStream:
     def __init__(self, k: Tensor, prompt: Tensor, steps: int) -> None:
         """prompt: inputs (B, D, P) read before; steps: how many more there may be."""
         taps = k.shape[-1]
-        self._backwards = k.flip(-1).contiguous()
+        self._taps = taps
+        self._backwards = k.flip(-1).unsqueeze(-1).contiguous()  # (D, K, 1)
         last = prompt[..., max(prompt.shape[-1] - taps + 1, 0) :]
-        self._inputs = F.pad(last, (taps - 1 - last.shape[-1], steps))
+        kept = F.pad(last, (taps - 1 - last.shape[-1], steps))
+        self._inputs = kept.transpose(0, 1).contiguous()  # (D, B, K - 1 + steps)
         self._next = taps - 1
 
     def step(self, u: Tensor) -> Tensor:
-        taps, t = self._backwards.shape[-1], self._next
-        self._inputs[..., t] = u
+        t = self._next
+        self._inputs[..., t] = u.T
         self._next = t + 1
-        return torch.linalg.vecdot(self._inputs[..., t + 1 - taps : t + 1], self._backwards)
+        recent = self._inputs[..., t + 1 - self._taps : t + 1]
+        return (recent @ self._backwards).squeeze(-1).T
 
 
 class SsmStream:
     """Poles a, weights w (D, N) and skip (D,): a state constant in length; O(B D N) a step."""
 
-    def __init__(self, a: Tensor, w: Tensor, skip: Tensor, prompt: Tensor) -> None:
-        """prompt: inputs (B, D, P) read before."""
-        self._a, self._w, self._skip = a, w, skip
-        self._state = ssm_state(prompt, a)
+    def __init__(self, a: Tensor, w: Tensor, skip: Tensor, state: Tensor) -> None:
+        """state: that after the prompt, (B, D, N) complex."""
+        self._a, self._skip = a.unsqueeze(1), skip
+        self._state = state.transpose(0, 1).contiguous()  # (D, B, N)
+        # 2 Re(w x) as one product of reals.
+        self._read = torch.view_as_real((2 * w).conj().resolve_conj()).flatten(1).unsqueeze(-1)
 
     def step(self, u: Tensor) -> Tensor:
-        y, self._state = ssm_step(u, self._state, self._a, self._w)
-        return y + self._skip * u
+        """ops/state_passing.py's `ssm_step`, in place."""
+        self._state.mul_(self._a).add_(u.T.unsqueeze(-1))
+        y = torch.view_as_real(self._state).flatten(2) @ self._read  # (D, B, 1)
+        return torch.addcmul(y.squeeze(-1).T, self._skip, u)
