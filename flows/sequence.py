@@ -206,7 +206,6 @@ PROFILES = {
 @pipeline("sequence")
 def sequence(config: SequenceConfig = PROFILES["quick"]) -> TableRef:
     """Trains every backbone on every task, scores them all, then times the operators alone."""
-    lengths = sorted({length for sweep in config.sweeps for length in sweep.test_lengths})
     trained = results(
         sequence_models.submit_each(
             (sweep.task, fit.model_copy(update={"seed": seed}), sweep.test_lengths)
@@ -224,4 +223,4 @@ def sequence(config: SequenceConfig = PROFILES["quick"]) -> TableRef:
             )
         )
     conv_benchmarks(config.benchmark, machine())
-    return sequence_scores(trained, lengths, config.folder)
+    return sequence_scores(trained, config.folder)

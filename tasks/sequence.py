@@ -73,7 +73,7 @@ def sequence_models(task: TaskConfig, fit: FitConfig, test_lengths: Sequence[int
     return _fitted(
         (train, validation), fit.model_copy(update={"model": backbone}), shape.metric,
         {"task": task.name, "length": task.length, "vocabulary": task.vocabulary,
-         "tokenizer": None, "settings": task.model_dump_json()},
+         "test_lengths": [task.length, *test_lengths], "tokenizer": None, "settings": task.model_dump_json()},
     )  # fmt: skip
 
 
@@ -92,29 +92,29 @@ def text_models(text: TextConfig, fit: FitConfig) -> pa.Table:
         fit.model_copy(update={"model": fit.model.model_copy(update=shape)}),
         "perplexity",
         {"task": text.name, "length": text.length, "vocabulary": size,
-         "tokenizer": tokenizer.to_str(), "settings": text.model_dump_json()},
+         "test_lengths": [text.length], "tokenizer": tokenizer.to_str(), "settings": text.model_dump_json()},
     )  # fmt: skip
 
 
 @produces("sequence_scores", version=1)
-def sequence_scores(
-    models: Sequence[TableRef], test_lengths: Sequence[int], folder: str
-) -> pa.Table:
-    """Every backbone on its task's test split, at its own length and the others given."""
+def sequence_scores(models: Sequence[TableRef], folder: str) -> pa.Table:
+    """Every backbone on its task's test split, at its own length and those it was made for."""
     from models.sequence.language_model import from_bytes
     from models.sequence.scores import evaluate
 
     rows = []
     for row in (row for ref in models for row in ref.read().to_pylist()):
         model = from_bytes(row["weights"], BackboneConfig.model_validate_json(row["config"]))
-        for length, test, chance in _tests(row, test_lengths, folder):
-            if test.inputs.shape[1] <= model.config.longest:
-                value = evaluate(model, test, row["metric"])
-                rows.append(
-                    {name: row[name] for name in _KEPT}
-                    | {"test_length": length, "value": value, "chance": chance,
-                       "n_test": len(test.inputs)}
-                )  # fmt: skip
+        for length, test, chance in _tests(row, folder):
+            rows.append(
+                {name: row[name] for name in _KEPT}
+                | {
+                    "test_length": length,
+                    "value": evaluate(model, test, row["metric"]),
+                    "chance": chance,
+                    "n_test": len(test.inputs),
+                }
+            )
     return pa.Table.from_pylist(rows, schema=SequenceScores.arrow_schema())
 
 
@@ -186,9 +186,7 @@ def named(pattern: Sequence[str]) -> str:
     return ", ".join(kind if count == 1 else f"{kind} x{count}" for kind, count in runs)
 
 
-def _tests(
-    row: dict[str, Any], lengths: Sequence[int], folder: str
-) -> list[tuple[int, Examples, float | None]]:
+def _tests(row: dict[str, Any], folder: str) -> list[tuple[int, Examples, float | None]]:
     """(length, examples, chance) of every test of a trained backbone."""
     from data.synthetic.sequences.problems import draw, form
 
@@ -202,7 +200,7 @@ def _tests(
         return [(row["length"], scored_windows(ids, row["length"]), None)]
     task = TaskConfig.model_validate_json(row["settings"])
     chance = form(task).chance
-    at = dict.fromkeys((task.length, *lengths))
+    at = dict.fromkeys(row["test_lengths"])
     return [(n, _examples(draw(_at(task, n), "test")), chance) for n in at]
 
 

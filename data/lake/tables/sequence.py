@@ -32,6 +32,7 @@ class SequenceModels(
     train_course: list[float] = column("mean loss since the look before [nats or squares]")
     validation_course: list[float] = column("the task's metric on the validation split")
     metric: str = column("accuracy, exact, perplexity or mse")
+    test_lengths: list[int] = column("lengths it is tested at, the one trained with first")
     tokenizer: str | None = column("tokenizer.json of a language model; null for other tasks")
     settings: str = column("task as JSON")
     config: str = column("backbone as JSON")
