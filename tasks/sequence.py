@@ -73,7 +73,8 @@ def sequence_models(task: TaskConfig, fit: FitConfig, test_lengths: Sequence[int
     return _fitted(
         (train, validation), fit.model_copy(update={"model": backbone}), shape.metric,
         {"task": task.name, "length": task.length, "vocabulary": task.vocabulary,
-         "test_lengths": [task.length, *test_lengths], "tokenizer": None, "settings": task.model_dump_json()},
+         "test_lengths": [task.length, *test_lengths], "tokenizer": None,
+         "settings": task.model_dump_json()},
     )  # fmt: skip
 
 
@@ -92,7 +93,8 @@ def text_models(text: TextConfig, fit: FitConfig) -> pa.Table:
         fit.model_copy(update={"model": fit.model.model_copy(update=shape)}),
         "perplexity",
         {"task": text.name, "length": text.length, "vocabulary": size,
-         "test_lengths": [text.length], "tokenizer": tokenizer.to_str(), "settings": text.model_dump_json()},
+         "test_lengths": [text.length], "tokenizer": tokenizer.to_str(),
+         "settings": text.model_dump_json()},
     )  # fmt: skip
 
 

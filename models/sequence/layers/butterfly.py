@@ -25,20 +25,22 @@ class Butterfly(nn.Module):
     noise: deviation of what is added to the matrices at the start; the code's .01.
     """
 
+    rates: dict[str, Rate]
+
     def __init__(self, width: int, factors: Sequence[int], noise: float = 0.0) -> None:
         super().__init__()
         self.factors = tuple(factors)
-        self.matrices = nn.ParameterList(
-            torch.view_as_real(dft_matrix(n).repeat(width, 1, 1)).clone() for n in self.factors
-        )
-        for matrix in self.matrices:
-            matrix.data += noise * torch.randn_like(matrix)
-        # A ParameterList names its members by number.
-        self.matrices.rates = {str(i): Rate(_RATE) for i in range(len(self.factors))}
+        self.rates = {}
+        for i, n in enumerate(self.factors):
+            matrix = torch.view_as_real(dft_matrix(n).repeat(width, 1, 1)).clone()  # (D, n, n, 2)
+            noisy = nn.Parameter(matrix + noise * torch.randn_like(matrix))
+            self.register_parameter(f"matrix{i}", noisy)
+            self.rates[f"matrix{i}"] = Rate(_RATE)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D, N) complex -> (..., D, N) complex."""
-        own = [torch.view_as_complex(matrix).to(x.dtype) for matrix in self.matrices]
+        kept = (self.get_parameter(name) for name in self.rates)  # in the order of the factors
+        own = [torch.view_as_complex(matrix).to(x.dtype) for matrix in kept]
         return monarch_fft(x, self.factors, own)
 
 

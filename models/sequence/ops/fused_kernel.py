@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import triton
-import triton.language as tl
+import triton  # type: ignore[import-not-found]
+import triton.language as tl  # type: ignore[import-not-found]
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _complex_dot(ar: Any, ai: Any, br: Any, bi: Any) -> Any:
     """(a b) of complex matrices as four real products, summed in float32."""
     real = tl.dot(ar, br, input_precision="ieee") - tl.dot(ai, bi, input_precision="ieee")
@@ -16,7 +16,7 @@ def _complex_dot(ar: Any, ai: Any, br: Any, bi: Any) -> Any:
     return real, imag
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def monarch_kernel(
     u: Any, y: Any, k_f: Any, dft1: Any, dft2: Any, turn: Any, B: Any, D: Any, L: Any,
     N1: tl.constexpr, N2: tl.constexpr,
