@@ -17,7 +17,7 @@ def _complex_dot(ar: Any, ai: Any, br: Any, bi: Any) -> Any:
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def monarch_kernel(
+def monarch_kernel(  # noqa: PLR0917  (Triton takes pointers by position)
     u: Any, y: Any, k_f: Any, dft1: Any, dft2: Any, turn: Any, B: Any, D: Any, L: Any,
     N1: tl.constexpr, N2: tl.constexpr,
 ) -> None:  # fmt: skip
