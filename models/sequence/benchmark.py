@@ -216,7 +216,9 @@ def _compared(
         repeats = {name: _repeats(run, config.device) for name, run in contestants.items()}
         most = max(repeats.values())
         told = in_turn(
-            {n: _repeated(run, most, config.device) for n, run in contestants.items()}, config.runs
+            {n: _repeated(run, most, config.device) for n, run in contestants.items()},
+            config.runs,
+            warmups=0,  # counting them has warmed them up
         )
     (ours, ours_s), (peer, peer_s) = ((name, s / most) for name, s in told.items())
     yield _measured(config, case, (ours, ours_s), (peer, peer_s), size, batch=batch)
