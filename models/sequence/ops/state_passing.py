@@ -54,19 +54,6 @@ def ssm_step(u: Tensor, state: Tensor, a: Tensor, w: Tensor) -> tuple[Tensor, Te
     return 2 * (state * w).sum(-1).real, state
 
 
-def ssm_state(u: Tensor, a: Tensor) -> Tensor:
-    """The state (B, D, N) after all of u (B, D, L): hands a prompt over to `ssm_step`. O(B D L N).
-
-    The product with the transposed Vandermonde matrix, in chunks that bound its size.
-    """
-    state = u.new_zeros(*u.shape[:2], a.shape[-1], dtype=a.dtype)
-    for part in u.split(1024, -1):
-        powers, leap = _powers(a, part.shape[-1])
-        left = torch.einsum("bdl,dln->bdn", part, _as_real(powers.to(a.dtype).flip(1)))
-        state = state * leap.to(a.dtype) + _as_complex(left)
-    return state
-
-
 def state_passing(
     u: Tensor, a: Tensor, w: Tensor, chunk: int = 256, state: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,6 @@ from models.sequence.ops.state_passing import (
     recurrence_reference,
     ssm_kernel,
     ssm_kernel_reference,
-    ssm_state,
     state_passing,
 )
 
@@ -41,7 +40,6 @@ def test_state_passing_equals_the_recurrence_and_one_fft(L, chunk):
     assert relative(y, expected) <= 5e-6
     assert relative(y, fft_conv(u, ssm_kernel(a, w, L))) <= 5e-6
     assert relative(state, last) <= 5e-6
-    assert relative(ssm_state(u, a), last) <= 5e-6
 
 
 def test_long_rows_agree_with_one_fft():
