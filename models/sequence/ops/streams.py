@@ -27,7 +27,7 @@ class FirStream:
         """prompt: inputs (B, D, P) read before; steps: how many more there may be."""
         taps = k.shape[-1]
         self._taps = taps
-        self._backwards = k.flip(-1).unsqueeze(-1).contiguous()  # (D, K, 1)
+        self._backwards = k.flip(-1).unsqueeze(1).contiguous()  # (D, 1, K)
         last = prompt[..., max(prompt.shape[-1] - taps + 1, 0) :]
         kept = F.pad(last, (taps - 1 - last.shape[-1], steps))
         self._inputs = kept.transpose(0, 1).contiguous()  # (D, B, K - 1 + steps)
@@ -38,7 +38,8 @@ class FirStream:
         self._inputs[..., t] = u.T
         self._next = t + 1
         recent = self._inputs[..., t + 1 - self._taps : t + 1]
-        return (recent @ self._backwards).squeeze(-1).T
+        # Batched products with one column take four times as long as this.
+        return (recent * self._backwards).sum(-1).T
 
 
 class SsmStream:
@@ -49,10 +50,10 @@ class SsmStream:
         self._a, self._skip = a.unsqueeze(1), skip
         self._state = state.transpose(0, 1).contiguous()  # (D, B, N)
         # 2 Re(w x) as one product of reals.
-        self._read = torch.view_as_real((2 * w).conj().resolve_conj()).flatten(1).unsqueeze(-1)
+        self._read = torch.view_as_real((2 * w).conj().resolve_conj()).flatten(1).unsqueeze(1)
 
     def step(self, u: Tensor) -> Tensor:
         """ops/state_passing.py's `ssm_step`, in place."""
         self._state.mul_(self._a).add_(u.T.unsqueeze(-1))
-        y = torch.view_as_real(self._state).flatten(2) @ self._read  # (D, B, 1)
-        return torch.addcmul(y.squeeze(-1).T, self._skip, u)
+        y = (torch.view_as_real(self._state).flatten(2) * self._read).sum(-1)  # (D, B)
+        return torch.addcmul(y.T, self._skip, u)
