@@ -223,4 +223,4 @@ def sequence(config: SequenceConfig = PROFILES["quick"]) -> TableRef:
             )
         )
     conv_benchmarks(config.benchmark, machine())
-    return sequence_scores(trained, config.folder)
+    return sequence_scores(trained)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import sysconfig
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
-from data.datasets.evaluation import evaluation_digest
+from data.datasets.evaluation import evaluation_digest, read_wikitext
+from data.datasets.text import installed_prose, read_shakespeare
 from data.lake import TableRef
 from data.lake.tables.sequence import ConvBenchmarks, SequenceScores
 from data.synthetic.sequences.problems import TaskConfig
@@ -41,11 +44,12 @@ class FitConfig(BaseModel, frozen=True, extra="forbid"):
 class TextConfig(BaseModel, frozen=True, extra="forbid"):
     """A text to model: 90 % of it to train on, the rest to test."""
 
-    name: Literal["tinyshakespeare", "wikitext2"] = Field(
-        default="tinyshakespeare", description="a data set's folder in `folder`"
+    name: Literal["tinyshakespeare", "wikitext2", "packages"] = Field(
+        default="tinyshakespeare",
+        description="a data set in the folder of data sets, or the prose of installed packages",
     )
-    digest: str = Field(default="", description="SHA-256 of its files")
-    folder: str = Field(default="", exclude=True, description="folder of data sets")
+    digest: str = Field(default="", description="SHA-256 of its files, or of the prose")
+    folder: str = Field(default="", exclude=True, description="where its files are")
     units: Literal["bpe", "bytes"] = Field(default="bpe", description="what tokens are")
     vocabulary: int = Field(default=1024, ge=257, description="tokens of a BPE vocabulary")
     length: int = Field(default=256, ge=2, description="length of a window L [tokens]")
@@ -53,9 +57,13 @@ class TextConfig(BaseModel, frozen=True, extra="forbid"):
 
 
 def text_in(folder: str, text: TextConfig) -> TextConfig:
-    """The text with the digest of its files in a folder of data sets."""
+    """The text with what is in it, from a folder of data sets or of this interpreter's packages."""
+    if text.name == "packages":
+        place = sysconfig.get_path("purelib")
+        digest = hashlib.sha256(installed_prose(Path(place)).encode()).hexdigest()
+        return text.model_copy(update={"folder": place, "digest": digest})
     digest = evaluation_digest(folder, [text.name])
-    return text.model_copy(update={"folder": folder, "digest": digest})
+    return text.model_copy(update={"folder": str(Path(folder) / text.name), "digest": digest})
 
 
 @produces("sequence_models", version=1)
@@ -73,7 +81,7 @@ def sequence_models(task: TaskConfig, fit: FitConfig, test_lengths: Sequence[int
     return _fitted(
         (train, validation), fit.model_copy(update={"model": backbone}), shape.metric,
         {"task": task.name, "length": task.length, "vocabulary": task.vocabulary,
-         "test_lengths": [task.length, *test_lengths], "tokenizer": None,
+         "test_lengths": [task.length, *test_lengths], "tokenizer": None, "held_out": None,
          "settings": task.model_dump_json()},
     )  # fmt: skip
 
@@ -87,19 +95,20 @@ def text_models(text: TextConfig, fit: FitConfig) -> pa.Table:
     tokenizer = train_tokenizer(train, text.units, text.vocabulary)
     size = tokenizer.get_vocab_size()
     shape = {"vocabulary": size, "outputs": size, "pool": False, "longest": text.length}
-    parts = tuple(windows(tokenizer.encode(part).ids, text.length) for part in (train, test))
+    ids = [tokenizer.encode(part).ids for part in (train, test)]
+    parts = [windows(part, text.length) for part in ids]
     return _fitted(
         (parts[0], parts[1]),
         fit.model_copy(update={"model": fit.model.model_copy(update=shape)}),
         "perplexity",
         {"task": text.name, "length": text.length, "vocabulary": size,
-         "test_lengths": [text.length], "tokenizer": tokenizer.to_str(),
+         "test_lengths": [text.length], "tokenizer": tokenizer.to_str(), "held_out": ids[1],
          "settings": text.model_dump_json()},
     )  # fmt: skip
 
 
 @produces("sequence_scores", version=1)
-def sequence_scores(models: Sequence[TableRef], folder: str) -> pa.Table:
+def sequence_scores(models: Sequence[TableRef]) -> pa.Table:
     """Every backbone on its task's test split, at its own length and those it was made for."""
     from models.sequence.language_model import from_bytes
     from models.sequence.scores import evaluate
@@ -107,7 +116,7 @@ def sequence_scores(models: Sequence[TableRef], folder: str) -> pa.Table:
     rows = []
     for row in (row for ref in models for row in ref.read().to_pylist()):
         model = from_bytes(row["weights"], BackboneConfig.model_validate_json(row["config"]))
-        for length, test, chance in _tests(row, folder):
+        for length, test, chance in _tests(row):
             rows.append(
                 {name: row[name] for name in _KEPT}
                 | {
@@ -188,18 +197,13 @@ def named(pattern: Sequence[str]) -> str:
     return ", ".join(kind if count == 1 else f"{kind} x{count}" for kind, count in runs)
 
 
-def _tests(row: dict[str, Any], folder: str) -> list[tuple[int, Examples, float | None]]:
+def _tests(row: dict[str, Any]) -> list[tuple[int, Examples, float | None]]:
     """(length, examples, chance) of every test of a trained backbone."""
     from data.synthetic.sequences.problems import draw, form
+    from models.sequence.text import scored_windows
 
-    if row["tokenizer"] is not None:
-        from tokenizers import Tokenizer
-
-        from models.sequence.text import scored_windows
-
-        text = TextConfig.model_validate_json(row["settings"]).model_copy(update={"folder": folder})
-        ids = Tokenizer.from_str(row["tokenizer"]).encode(_split(text)[1]).ids
-        return [(row["length"], scored_windows(ids, row["length"]), None)]
+    if row["held_out"] is not None:
+        return [(row["length"], scored_windows(row["held_out"], row["length"]), None)]
     task = TaskConfig.model_validate_json(row["settings"])
     chance = form(task).chance
     at = dict.fromkeys(row["test_lengths"])
@@ -220,14 +224,12 @@ def _examples(drawn: Any) -> Examples:
 
 def _split(text: TextConfig) -> tuple[str, str]:
     """The text to train on and the one to test: valid and test of WikiText-2, else 9 to 1."""
-    from data.datasets.evaluation import read_wikitext
-    from data.datasets.text import read_shakespeare
 
-    place = Path(text.folder) / text.name
+    place = Path(text.folder)
     if text.name == "wikitext2":
         train, test = ("\n".join(read_wikitext(place, split)) for split in ("valid", "test"))
         return train[: int(len(train) * text.share)], test[: int(len(test) * text.share)]
-    whole = read_shakespeare(place)
+    whole = installed_prose(place) if text.name == "packages" else read_shakespeare(place)
     whole = whole[: int(len(whole) * text.share)]
     cut = int(0.9 * len(whole))
     return whole[:cut], whole[cut:]

@@ -7,6 +7,7 @@ in memory, a Transformer with its keys and values cached.
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -283,7 +284,7 @@ def _peak_bytes(step: Callable[[], None], device: str) -> float:
     Path("/proc/self/clear_refs").write_text("5")  # Linux forgets the process's peak
     before = _resident("VmRSS")
     step()
-    return float(_resident("VmHWM") - before)
+    return float(max(_resident("VmHWM") - before, mmap.PAGESIZE))  # no finer than a page
 
 
 def _resident(field: str) -> int:

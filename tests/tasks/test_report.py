@@ -256,7 +256,7 @@ def sequence_model_rows() -> list[dict[str, Any]]:
     return [
         sequence_key(model, 0)
         | {"steps": 9, "look_steps": [4, 9], "train_course": [2.0, 1.0], "test_lengths": [20],
-           "validation_course": [0.5, 0.9], "tokenizer": None, "settings": "{}",
+           "validation_course": [0.5, 0.9], "tokenizer": None, "held_out": None, "settings": "{}",
            "config": HOSTILE, "weights": b"x"}
         for model in (HOSTILE,)
     ]  # fmt: skip

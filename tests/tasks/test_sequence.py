@@ -57,7 +57,7 @@ def test_from_tasks_and_texts_to_scores(lake_url, plays):
         text_models.fn(text, fit("hyena")),
     ]
     refs = [publish(lake, "sequence_models", rows, f"model{i:03}") for i, rows in enumerate(made)]
-    scores = sequence_scores.fn(refs, str(plays))
+    scores = sequence_scores.fn(refs)
     publish(lake, "sequence_scores", scores, "score000")
     told = {(r["task"], r["test_length"]): r for r in scores.to_pylist()}
     assert set(told) == {("recall", 6), ("recall", 10), ("digits", 20), ("tinyshakespeare", 16)}

@@ -33,6 +33,7 @@ class SequenceModels(
     validation_course: list[float] = column("the task's metric on the validation split")
     metric: str = column("accuracy, exact, perplexity or mse")
     test_lengths: list[int] = column("lengths it is tested at, the one trained with first")
+    held_out: list[int] | None = column("tokens of the text's test part; null for other tasks")
     tokenizer: str | None = column("tokenizer.json of a language model; null for other tasks")
     settings: str = column("task as JSON")
     config: str = column("backbone as JSON")
