@@ -7,12 +7,11 @@ in memory, a Transformer with its keys and values cached.
 
 from __future__ import annotations
 
-import mmap
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +23,9 @@ from models.sequence.backbone import Backbone
 from models.sequence.config import BackboneConfig, ConvBenchmark, Kind, SsmConfig
 from models.sequence.layers.attention import Attention
 from models.sequence.layers.hyena import Hyena
+from models.sequence.layers.mixer import Step
 from models.sequence.layers.ssm import DiagonalSSM
+from models.sequence.memory import peak_bytes
 from models.sequence.ops.fft import Spectrum, fft_conv, spectrum
 from models.sequence.ops.online import OnlineConv
 from models.sequence.ops.state_passing import ssm_kernel, ssm_kernel_reference, state_passing
@@ -146,7 +147,7 @@ def _memory(config: ConvBenchmark) -> Iterator[ConvMeasurement]:
             # Gates make the output needed by the graph, as in every layer.
             (u * conv(u * u, k)).sum().backward()
 
-        found[name] = _peak_bytes(step, config.device)
+        found[name] = peak_bytes(step, config.device)
     (ours, ours_value), (peer, peer_value) = found.items()
     yield _measured(
         config, "peak memory of a training step", (ours, ours_value), (peer, peer_value),
@@ -155,33 +156,49 @@ def _memory(config: ConvBenchmark) -> Iterator[ConvMeasurement]:
 
 
 def _generation(config: ConvBenchmark) -> Iterator[ConvMeasurement]:
-    """Tokens after a prompt: hybrid H3 against a Transformer of equal size with a cache."""
-    layers, width = config.generation_layers, config.layer_width
+    """Prompt with tokens, then tokens alone: hybrid H3 against a Transformer with a cache."""
+    layers, width, tokens = config.generation_layers, config.layer_width, config.tokens
     hybrid: list[Kind] = ["h3"] * layers
     hybrid[layers // 2] = "attention"
     patterns: dict[str, list[Kind]] = {"hybrid H3": hybrid, "Transformer": ["attention"] * layers}
     prompt = torch.randint(256, (config.generation_batch, config.prompt), device=config.device)
-    contestants: dict[str, Callable[[], object]] = {}
+
+    def go_on(logits: Tensor, step: Step) -> None:
+        for _ in range(tokens):
+            logits = step(logits.argmax(-1))
+
+    whole: dict[str, Callable[[], object]] = {}
+    starts: dict[str, Callable[[], tuple[Tensor, Step]]] = {}
     for name, pattern in patterns.items():
         model = Backbone(
             BackboneConfig(
                 pattern=tuple(pattern), width=width, mlp=4 * width, heads=max(width // _HEAD, 1),
-                longest=config.prompt + config.tokens, positions=name == "Transformer",
-                vocabulary=256, outputs=256, tied=True,
+                longest=config.prompt + tokens, positions=name == "Transformer", vocabulary=256,
+                outputs=256, tied=True,
             )
         ).to(config.device).eval()  # fmt: skip
 
-        def generate(model: Backbone = model) -> None:
-            logits, step = model.begin(prompt, config.tokens)
-            for _ in range(config.tokens):
-                logits = step(logits.argmax(-1))
-            _wait(config.device)
+        def begun(model: Backbone = model) -> tuple[Tensor, Step]:
+            return model.begin(prompt, tokens)
 
-        contestants[name] = generate
-    yield from _compared(
-        config, f"generation of {config.tokens} tokens", contestants, (config.prompt, width),
-        batch=config.generation_batch,
-    )  # fmt: skip
+        def both(begun: Callable[[], tuple[Tensor, Step]] = begun) -> None:
+            go_on(*begun())
+
+        whole[name], starts[name] = both, begun
+    size, batch = (config.prompt, width), config.generation_batch
+    yield from _compared(config, f"prompt and {tokens} tokens", whole, size, batch)
+    seconds: dict[str, list[float]] = {name: [] for name in starts}
+    for _ in range(config.runs):
+        for name, start in starts.items():
+            logits, step = start()  # reading the prompt is not timed
+            _wait(config.device)
+            started = time.perf_counter()
+            go_on(logits, step)
+            _wait(config.device)
+            seconds[name].append(time.perf_counter() - started)
+    (ours, ours_s), (peer, peer_s) = ((n, statistics.median(s)) for n, s in seconds.items())
+    case = f"{tokens} tokens after the prompt"
+    yield _measured(config, case, (ours, ours_s), (peer, peer_s), size, batch=batch)
 
 
 def _online(config: ConvBenchmark) -> Iterator[ConvMeasurement]:
@@ -271,25 +288,6 @@ def _step(layer: nn.Module, u: Tensor) -> Callable[[], object]:
         layer(u).square().mean().backward()
 
     return train
-
-
-def _peak_bytes(step: Callable[[], None], device: str) -> float:
-    """Most memory in use during a second run of a step, beyond what was in use before it."""
-    step()
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        step()
-        return float(torch.cuda.max_memory_allocated() - before)
-    Path("/proc/self/clear_refs").write_text("5")  # Linux forgets the process's peak
-    before = _resident("VmRSS")
-    step()
-    return float(max(_resident("VmHWM") - before, mmap.PAGESIZE))  # no finer than a page
-
-
-def _resident(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def _wait(device: str) -> None:

@@ -71,7 +71,7 @@ def test_every_comparison_is_a_row(lake_url):
     rows = conv_benchmarks.fn(BENCHMARK, "here")
     publish(Lake(lake_url), "conv_benchmarks", rows, "conv0000")
     ops = {row["op"] for row in rows.to_pylist()}
-    assert len(ops) == 8
+    assert len(ops) == 9
     [memory] = [row for row in rows.to_pylist() if row["unit"] == "bytes"]
     assert memory["seconds"] is None
 
