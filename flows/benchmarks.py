@@ -4,6 +4,7 @@ FlexGen against accelerate      -+-> benchmarks
 SmolLM2 in 4 bits               -+
 HELM tables and helm-summarize  -+
 T1 against FNO                  -+
+convolutions against attention  -+
 """
 
 from pydantic import BaseModel, Field
@@ -14,12 +15,14 @@ from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.flexgen.random_weights import OptShape
 from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.lm.config import ModelConfig
+from models.sequence.config import ConvBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.benchmarks import (
     flexgen_accuracy,
     flexgen_benchmarks,
     helm_benchmarks,
     machine,
+    sequence_benchmarks,
     t1_benchmarks,
     wikitext,
 )
@@ -54,6 +57,15 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
     helm: HelmBenchmark = Field(
         default=HelmBenchmark(), description="aggregation of evaluation results; needs a suite"
     )
+    sequence: ConvBenchmark = Field(
+        default=ConvBenchmark(
+            cases=("overhead", "core", "state_passing"),
+            lengths=(1024,),
+            core_lengths=(2048,),
+            runs=2,
+        ),
+        description="operators, layers and generation",
+    )
     t1: T1Benchmark = Field(
         default=T1Benchmark(grids=(64,), runs=3), description="training steps and predictions"
     )
@@ -62,10 +74,16 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
 PROFILES = {
     "quick": BenchmarksConfig(),
     "standard": BenchmarksConfig(
-        flexgen=FlexGenBenchmark(), accuracy=AccuracyConfig(), t1=T1Benchmark()
+        flexgen=FlexGenBenchmark(),
+        accuracy=AccuracyConfig(),
+        t1=T1Benchmark(),
+        sequence=ConvBenchmark(),
     ),
     "paper": BenchmarksConfig(
-        flexgen=FlexGenBenchmark(runs=3), accuracy=AccuracyConfig(), t1=T1Benchmark(runs=20)
+        flexgen=FlexGenBenchmark(runs=3),
+        accuracy=AccuracyConfig(),
+        t1=T1Benchmark(runs=20),
+        sequence=ConvBenchmark(runs=5),
     ),
 }
 
@@ -79,4 +97,5 @@ def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
         flexgen_accuracy(model, wikitext(config.data), config.accuracy, machine())
     if config.helm.suite:
         helm_benchmarks(config.helm, machine())
+    sequence_benchmarks(config.sequence, machine())
     return t1_benchmarks(config.t1, machine())

@@ -19,6 +19,7 @@ from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.measuring import Measurement
+from models.sequence.config import ConvBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.flexgen import weights_of
 from tasks.produces import produces
@@ -75,6 +76,14 @@ def t1_benchmarks(config: T1Benchmark, machine: str) -> pa.Table:
     from models.t1.benchmark import benchmark
 
     return _rows("t1", benchmark(config, progress_bar("measuring T1")))
+
+
+@produces("benchmarks", version=1)
+def sequence_benchmarks(config: ConvBenchmark, machine: str) -> pa.Table:
+    """Long convolutions against attention, the bare transform and one another."""
+    from models.sequence.benchmark import benchmark
+
+    return _rows("sequence", benchmark(config, progress_bar("measuring convolutions")))
 
 
 @produces("benchmarks", version=1)

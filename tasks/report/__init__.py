@@ -22,6 +22,7 @@ from tasks.report.page import Html, Verdict, code, counted, element, join, note,
 from tasks.report.reading import Rendered, render
 from tasks.report.review import REVIEW
 from tasks.report.scores import EXTRACTION, FEW_SHOT
+from tasks.report.sequences import SEQUENCES
 
 _SECTIONS = (
     LAST_RUN,
@@ -30,6 +31,7 @@ _SECTIONS = (
     FEW_SHOT,
     FORECASTING,
     OPERATORS,
+    SEQUENCES,
     OFFLOADING,
     COMPARISON,
     LEADERBOARD,

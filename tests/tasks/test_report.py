@@ -26,6 +26,7 @@ SECTIONS = {
     "few-shot-classification": "tart_scores",
     "forecasting": "forecast_scores",
     "operators": "operator_scores",
+    "sequences": "sequence_scores",
     "offloading": "offload_runs",
     "comparison": "helm_win_rates",
     "leaderboard": "helm_coverage",
@@ -236,6 +237,41 @@ def field_rows() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def sequence_key(model: str, seed: int) -> dict[str, Any]:
+    return {"task": "recall", "model": model, "length": 20, "vocabulary": 10, "variant": "",
+            "seed": seed, "width": 32, "layers": 2, "parameters": 9, "train_seconds": 1.0,
+            "metric": "accuracy"}  # fmt: skip
+
+
+def sequence_score_rows() -> list[dict[str, Any]]:
+    values = {"h3 x2": 0.99, "attention x2": 0.5, HOSTILE: 0.1}
+    return [
+        sequence_key(model, seed) | {"test_length": 20, "value": value, "chance": 0.25, "n_test": 5}
+        for model, value in values.items()
+        for seed in (0, 1)
+    ]
+
+
+def sequence_model_rows() -> list[dict[str, Any]]:
+    return [
+        sequence_key(model, 0)
+        | {"steps": 9, "look_steps": [4, 9], "train_course": [2.0, 1.0], "test_lengths": [20],
+           "validation_course": [0.5, 0.9], "tokenizer": None, "held_out": None, "settings": "{}",
+           "config": HOSTILE, "weights": b"x"}
+        for model in (HOSTILE,)
+    ]  # fmt: skip
+
+
+def convolution_rows() -> list[dict[str, Any]]:
+    return [
+        {"op": HOSTILE, "L": 64, "D": 8, "batch": 1, "dtype": "float32", "threads": 2,
+         "device": "cpu", "ours": "fft_conv", "peer": HOSTILE, "unit": unit, "seconds": None,
+         "value": 1.0, "peer_value": 2.0, "ratio": 2.0, "runs": 3, "versions": "{}",
+         "measured_at": START}
+        for unit in ("s", "bytes")
+    ]  # fmt: skip
+
+
 def win_rows(suite: str = "headwater") -> list[dict[str, Any]]:
     rates = {"tart": (0.5, 0.2, 0.8), "bayes": (1.0, 1.0, 1.0), HOSTILE: (None, None, None)}
     return [
@@ -301,6 +337,9 @@ def filled(lake: Lake) -> Lake:
     publish(lake, "operator_trials", trial_rows())
     publish(lake, "operator_spectra", spectrum_rows())
     publish(lake, "operator_fields", field_rows())
+    publish(lake, "sequence_scores", sequence_score_rows())
+    publish(lake, "sequence_models", sequence_model_rows())
+    publish(lake, "conv_benchmarks", convolution_rows())
     publish(lake, "offload_runs", offload_rows())
     publish(lake, "helm_win_rates", win_rows())
     publish(lake, "helm_win_rates", win_rows(HOSTILE))
@@ -357,7 +396,7 @@ def test_empty_lake_says_what_fills_each_section(tmp_path: Path) -> None:
     assert_self_contained(text)
     page = Page(text)
     assert set(SECTIONS) <= set(page.values("id"))
-    for command in ("lab", "evaporate", "tart", "spacetime", "t1", "flexgen", "helm"):
+    for command in ("lab", "evaporate", "tart", "spacetime", "t1", "sequence", "flexgen", "helm"):
         assert f"headwater run {command}" in page.text
     assert "Nothing has been set aside" in page.text
 
@@ -376,6 +415,7 @@ def test_every_section_shows_its_rows(full: tuple[Lake, str]) -> None:
         "2.00e-05 against 1.00e-05",
         "T1 beats every other model and baseline, the best of them fno (relative L2 0.0200",
         "t1, error 0.100",
+        "recall, length 20: h3 x2 beats attention (99.0 % against 50.0 %, 2 seeds)",
         "predicted throughput lies within 30% of the measured one for 2 of 2 policies",
         "12 of 16 cells measured",
         "1 check of 2 failed",
@@ -383,7 +423,7 @@ def test_every_section_shows_its_rows(full: tuple[Lake, str]) -> None:
         "snapshot is gone",
     ):
         assert told in page.text, told
-    assert full[1].count('<svg class="plot"') == 2 + 2 + 4 + 2 + 1
+    assert full[1].count('<svg class="plot"') == 2 + 2 + 4 + 1 + 2 + 1
 
 
 def test_hostile_values_stay_text(full: tuple[Lake, str]) -> None:
@@ -419,6 +459,7 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
             "extractions": cell_in_text_rows,
             "tart_scores": tart_rows,
             "forecast_scores": forecast_score_rows,
+            "sequence_scores": sequence_score_rows,
             "helm_win_rates": win_rows,
             "operator_scores": operator_score_rows,
             "operator_trials": trial_rows,
