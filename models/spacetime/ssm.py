@@ -103,16 +103,16 @@ def final_state_reference(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
 def closed_loop_rows(a: Tensor, b: Tensor, c: Tensor, k: Tensor, horizon: int) -> Tensor:
     """G_h = C (A + B K)^h for h < horizon; vectors (D, d) -> (D, horizon, d). Section 3.2.
 
-    A row times A is the row moved left by one with (row . a) in the last place. Rolling rows costs
-    D * horizon * d numbers whatever the batch; rolling states would cost B times that.
+    The first n rows times (A + B K)^n are the next n: log2(horizon) products, all of them dense.
+    Rolling rows costs D * horizon * d numbers whatever the batch; rolling states, B times that.
     """
-    rows = []
-    row = c
-    for _ in range(horizon):
-        rows.append(row)
-        moved = torch.cat((row[..., 1:], (row * a).sum(-1, keepdim=True)), dim=-1)
-        row = moved + (row * b).sum(-1, keepdim=True) * k
-    return torch.stack(rows, dim=1)
+    power = companion_matrix(a) + b.unsqueeze(-1) * k.unsqueeze(-2)  # (D, d, d)
+    rows = c.unsqueeze(-2)
+    while rows.shape[-2] < horizon:
+        missing = horizon - rows.shape[-2]
+        rows = torch.cat((rows, rows[..., :missing, :] @ power), dim=-2)
+        power = power @ power if rows.shape[-2] < horizon else power
+    return rows
 
 
 def closed_loop_reference(
