@@ -99,7 +99,9 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
         lt=1,
     )
     seconds: float | None = Field(
-        default=None, description="most wall time of a fit [s]; null: as the epochs take", gt=0
+        default=None,
+        description="most time of a fit [s], of one processor if it has one thread; null: no end",
+        gt=0,
     )
     device: Literal["cpu", "cuda"] = Field(
         default="cpu", description="where the network is fitted; the paper's cuda"
@@ -182,7 +184,7 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
         "first seed, and an ARIMA chosen by AICc (needs `peers`)",
     )
     rival_seconds: float | None = Field(
-        default=None, description="most wall time of a rival network's fit [s]", gt=0
+        default=None, description="most time of a rival network's fit [s]", gt=0
     )
 
     def fits(self) -> list[FitConfig]:

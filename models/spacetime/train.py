@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +25,9 @@ from models.training import torch_threads, warmup_cosine
 
 # Predictions in batches of this size: as fast as any, and the memory stays small.
 _PREDICT_BATCH = 512
+# Weights and dropout draw from the one generator of the process. Fits that run side by side in
+# threads take turns with it, and its state is put back afterwards.
+_global_generator = threading.RLock()
 _NETWORKS: dict[str, Callable[[ModelConfig, int, int], ForecastNetwork]] = {
     "spacetime": SpaceTime,
     "s4d": S4D,
@@ -55,8 +60,10 @@ class _Course:
 
 
 def network_of(config: FitConfig, channels: int) -> ForecastNetwork:
-    """The untrained network of a fit."""
-    return _NETWORKS[config.model](config.network, channels, config.season)
+    """The untrained network of a fit, as its seed makes it."""
+    with _global_generator, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return _NETWORKS[config.model](config.network, channels, config.season)
 
 
 def train_network(
@@ -74,12 +81,11 @@ def train_network(
     goes on: folder keeps its state after each epoch. Progress counts epochs.
     Raises ValueError when training diverges.
     """
-    # Weights and dropout draw from torch's global generator: its state is put back afterwards.
-    with torch.random.fork_rng(devices=[]), torch_threads(config.train.threads):
-        fit = _Fit(train, validation, config)
-        state = None if folder is None else folder / "fit.pt"
-        if state is not None and state.exists():
-            fit.load(state)
+    fit = _Fit(train, validation, config)
+    state = None if folder is None else folder / "fit.pt"
+    if state is not None and state.exists():
+        fit.load(state)
+    with torch_threads(config.train.threads), fit.noise():
         fit.run(state, progress)
     course = fit.course
     if not math.isfinite(course.best_error):
@@ -122,32 +128,45 @@ class _Fit:
         self.config = config.train
         self.lags, self.targets = (_tensor(part).to(self.config.device) for part in train)
         self.validation = validation
-        torch.manual_seed(config.seed)
         self.network = network_of(config, self.lags.shape[2]).to(self.config.device)
         self.network.set_scale(self.lags)
         self.order = torch.Generator().manual_seed(config.seed)
+        self.dropout = torch.Generator().manual_seed(config.seed).get_state()
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
             lr=self.config.learning_rate,
             weight_decay=self.config.weight_decay,
         )
         self.course = _Course(best=self.network.state_dict())
+        # Time on the one processor at work: the wall time of an otherwise idle machine.
+        alone = self.config.threads == 1 and self.config.device == "cpu"
+        self.clock: Callable[[], float] = time.thread_time if alone else time.perf_counter
+
+    @contextmanager
+    def noise(self) -> Iterator[None]:
+        """A block in which the global generator is this fit's, where it draws from it at all."""
+        if not self.network.config.dropout:
+            yield
+            return
+        with _global_generator, torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self.dropout)
+            yield
 
     def run(self, state: Path | None, progress: Progress) -> None:
         config, course = self.config, self.course
-        started = time.perf_counter() - course.seconds
+        started = self.clock() - course.seconds
         while course.epoch < config.epochs and not self._over():
             self.network.train()
             for rows in self._batches():
                 self._step(rows)
-                if config.seconds is not None and time.perf_counter() - started > config.seconds:
+                if config.seconds is not None and self.clock() - started > config.seconds:
                     break
             course.epoch += 1
             error = mean_squared_error(self.network, self.validation)
             if error < course.best_error:
                 course.best_error, course.best_epoch = error, course.epoch
                 course.best = copy.deepcopy(self.network.state_dict())
-            course.seconds = time.perf_counter() - started
+            course.seconds = self.clock() - started
             progress(course.epoch, config.epochs)
             if state is not None:
                 self.save(state)
@@ -170,7 +189,7 @@ class _Fit:
         self.network.load_state_dict(kept["network"])
         self.optimizer.load_state_dict(kept["optimizer"])
         self.order.set_state(kept["order"].cpu())
-        torch.set_rng_state(kept["dropout"].cpu())
+        self.dropout = kept["dropout"].cpu()
         self.course = _Course(**kept["course"])
 
     def _over(self) -> bool:

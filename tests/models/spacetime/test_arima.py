@@ -34,7 +34,7 @@ def test_a_known_process_is_recovered() -> None:
     error = arima.predict(windows[:, :30])[:, 0] - windows[:, 30]
     past = windows[:, [29, 28], 0]
     oracle = np.square(windows[:, 30, 0] - past @ [0.6, -0.3]).mean()
-    assert np.square(error).mean() < 1.03 * oracle
+    assert np.square(error).mean() < 1.1 * oracle
     assert arima.orders[0, 1] == 0
     first = arima.weights[0, :, 0]
     np.testing.assert_allclose(first[-2:], [-0.3, 0.6], atol=0.15)

@@ -100,7 +100,7 @@ def test_fitting_never_sees_the_test_rows(series: History, fits: list[Fitted]) -
     later = series.values.copy()
     later[320:] *= -7
     again = fit_forecasters(History(series.times, series.channels, later, 280, 320), CONFIG)
-    assert [one.weights for fit in again] == [one.weights for one in fits]
+    assert [one.weights for one in again] == [one.weights for one in fits]
 
 
 def test_errors_of_windows_are_those_of_their_forecasts(

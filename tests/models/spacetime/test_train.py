@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,16 @@ def test_divergence_is_reported() -> None:
         train_network(
             nowhere, (VALIDATION[0], np.full_like(VALIDATION[1], np.nan)), seeded(CONFIG, 5)
         )
+
+
+def test_fits_side_by_side_are_those_one_after_the_other() -> None:
+    configs = [seeded(changed(CONFIG, epochs=1), seed) for seed in range(4)]
+    alone = [train_network(TRAIN, VALIDATION, config).network.state_dict() for config in configs]
+    with ThreadPoolExecutor(4) as pool:
+        fits = [pool.submit(train_network, TRAIN, VALIDATION, config) for config in configs]
+    for one, fit in zip(alone, fits, strict=True):
+        other = fit.result().network.state_dict()
+        assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("model", ["spacetime", "s4d", "lstm", "transformer"])
