@@ -50,7 +50,7 @@ class SpaceTimeConfig(CaseConfig, frozen=True, extra="forbid"):
 def _ett(
     dataset: str, horizons: tuple[int, ...], transform: str, *, rivals: tuple[str, ...] = ()
 ) -> CaseConfig:
-    """The oil temperature of an ETT file on two cores; its transform is the better in validation."""
+    """The oil temperature of an ETT file on two cores, by the transform that validates better."""
     return CaseConfig.model_validate(
         {
             "series": {"dataset": dataset},
