@@ -187,3 +187,42 @@ class ForecasterSpectra(
     real: float = column("real part")
     imaginary: float = column("imaginary part")
     modulus: float = column("distance from 0: 1 remembers for ever, below 1 it fades", ge=0)
+
+
+class UserSeries(
+    Contract, table="user_series", unique=("source", "group", "position"), partition=("source",)
+):
+    """Series out of a user's file, repaired: evenly spaced, without gaps."""
+
+    source: str = column("file and column they come from")
+    group: str = column("which of the file's series; empty where there is one")
+    position: int = column("row, 0 the first value", unit="steps", ge=0)
+    time: datetime | None = column("time of the row (UTC); null where rows are only counted")
+    value: float | None = column("value, in the file's unit; null in the future")
+    filled: bool = column("true where the file had no value and it was interpolated")
+    covariates: list[float] | None = column(
+        "covariates of the row, the calendar's last; null where they are not known"
+    )
+    season: int = column("period of the series", unit="steps", ge=1)
+
+
+class UserForecasts(
+    Contract,
+    table="user_forecasts",
+    unique=("source", "group", "model", "step"),
+    partition=("source",),
+):
+    """Forecasts beyond the end of a user's series, by every forecaster; one of them is chosen."""
+
+    source: str = column("file and column they continue")
+    group: str = column("which of the file's series; empty where there is one")
+    model: str = column("name of the forecaster", isin=_MODELS)
+    chosen: bool = column("true for the forecaster with the smallest validation error")
+    validation_mse: float = column(
+        "mean squared error on standardised data, over the validation windows of all groups", ge=0
+    )
+    step: int = column("steps after the last value, 1 to the horizon", unit="steps", ge=1)
+    time: datetime | None = column("time that is forecast (UTC); null where rows are only counted")
+    yhat: float = column("forecast, in the file's unit")
+    lower: float = column("lower end of the prediction interval")
+    upper: float = column("upper end of the prediction interval")
