@@ -157,7 +157,8 @@ def training_rows() -> list[dict[str, Any]]:
 def forecast_rows() -> list[dict[str, Any]]:
     return [
         {
-            "dataset": HOSTILE, "target": "T", "model": model, "lag": 8, "horizon": 4, "seed": 0,
+            "dataset": HOSTILE, "task": "T", "target": "T", "model": model, "lag": 8, "horizon": 4,
+            "seed": 0, "lower": float(origin), "upper": float(origin + 9),
             "origin": START + timedelta(hours=origin), "step": step,
             "time": START + timedelta(hours=origin + step), "y": float(origin + step),
             "yhat": origin + step + error * step, "scale": 2.0,
@@ -171,8 +172,8 @@ def forecast_score_rows() -> list[dict[str, Any]]:
     errors = {"spacetime": 2e-5, "ridge": 1e-5, "last_value": 0.4}
     return [
         {"dataset": HOSTILE, "target": "T", "model": model, "lag": 8, "horizon": 4, "seed": seed,
-         "n_windows": 30, "mse": mse, "mae": mse, "parameters": 3, "train_seconds": None,
-         "epoch_seconds": None}
+         "n_windows": 30, "mse": mse, "mae": mse, "coverage": 0.9, "intended_coverage": 0.9,
+         "width": 1.0, "parameters": 3, "train_seconds": None, "epoch_seconds": None}
         for model, mse in errors.items() for seed in (0, 1)
     ]  # fmt: skip
 
