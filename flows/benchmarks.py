@@ -3,6 +3,7 @@
 FlexGen against accelerate      -+-> benchmarks
 SmolLM2 in 4 bits               -+
 HELM tables and helm-summarize  -+
+SpaceTime and its rivals        -+
 T1 against FNO                  -+
 """
 
@@ -14,12 +15,14 @@ from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.flexgen.random_weights import OptShape
 from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.lm.config import ModelConfig
+from models.spacetime.config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.benchmarks import (
     flexgen_accuracy,
     flexgen_benchmarks,
     helm_benchmarks,
     machine,
+    spacetime_benchmarks,
     t1_benchmarks,
     wikitext,
 )
@@ -54,6 +57,12 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
     helm: HelmBenchmark = Field(
         default=HelmBenchmark(), description="aggregation of evaluation results; needs a suite"
     )
+    spacetime: SpaceTimeBenchmark = Field(
+        default=SpaceTimeBenchmark(
+            kernels=((64, 336),), count=32, growth_lengths=(512, 1024, 2048), horizon=96, runs=3
+        ),
+        description="kernels and training steps",
+    )
     t1: T1Benchmark = Field(
         default=T1Benchmark(grids=(64,), runs=3), description="training steps and predictions"
     )
@@ -62,10 +71,16 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
 PROFILES = {
     "quick": BenchmarksConfig(),
     "standard": BenchmarksConfig(
-        flexgen=FlexGenBenchmark(), accuracy=AccuracyConfig(), t1=T1Benchmark()
+        flexgen=FlexGenBenchmark(),
+        accuracy=AccuracyConfig(),
+        spacetime=SpaceTimeBenchmark(),
+        t1=T1Benchmark(),
     ),
     "paper": BenchmarksConfig(
-        flexgen=FlexGenBenchmark(runs=3), accuracy=AccuracyConfig(), t1=T1Benchmark(runs=20)
+        flexgen=FlexGenBenchmark(runs=3),
+        accuracy=AccuracyConfig(),
+        spacetime=SpaceTimeBenchmark(runs=20),
+        t1=T1Benchmark(runs=20),
     ),
 }
 
@@ -79,4 +94,5 @@ def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
         flexgen_accuracy(model, wikitext(config.data), config.accuracy, machine())
     if config.helm.suite:
         helm_benchmarks(config.helm, machine())
+    spacetime_benchmarks(config.spacetime, machine())
     return t1_benchmarks(config.t1, machine())

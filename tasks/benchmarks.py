@@ -19,6 +19,7 @@ from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.measuring import Measurement
+from models.spacetime.config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.flexgen import weights_of
 from tasks.produces import produces
@@ -75,6 +76,14 @@ def t1_benchmarks(config: T1Benchmark, machine: str) -> pa.Table:
     from models.t1.benchmark import benchmark
 
     return _rows("t1", benchmark(config, progress_bar("measuring T1")))
+
+
+@produces("benchmarks", version=1)
+def spacetime_benchmarks(config: SpaceTimeBenchmark, machine: str) -> pa.Table:
+    """Companion kernels against repeated squaring, training steps against rivals' of equal width."""
+    from models.spacetime.benchmark import benchmark
+
+    return _rows("spacetime", benchmark(config, progress_bar("measuring SpaceTime")))
 
 
 @produces("benchmarks", version=1)
