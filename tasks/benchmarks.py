@@ -80,7 +80,7 @@ def t1_benchmarks(config: T1Benchmark, machine: str) -> pa.Table:
 
 @produces("benchmarks", version=1)
 def spacetime_benchmarks(config: SpaceTimeBenchmark, machine: str) -> pa.Table:
-    """Companion kernels against repeated squaring, training steps against rivals' of equal width."""
+    """Companion kernels against repeated squaring, training steps against equally wide rivals."""
     from models.spacetime.benchmark import benchmark
 
     return _rows("spacetime", benchmark(config, progress_bar("measuring SpaceTime")))
