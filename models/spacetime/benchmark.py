@@ -59,7 +59,7 @@ def benchmark(config: BenchmarkConfig, progress: Progress = silent) -> Iterator[
 def _growth(config: BenchmarkConfig) -> Measurement:
     """Exponent of the cost in d + L, fitted over doubling L: 1 is linear."""
     d = config.growth_state
-    vectors = _vectors(config.count, d)
+    vectors = _vectors(config.growth_count, d)
     lengths = config.growth_lengths
     contestants = {str(n): _kernel(companion_kernel, vectors, n) for n in lengths}
     seconds = in_turn(contestants, config.runs)
@@ -71,7 +71,8 @@ def _growth(config: BenchmarkConfig) -> Measurement:
     )
     return Measurement(
         case="growth of a kernel's cost with d + L",
-        size=f"{config.count} kernels d={d} L={lengths[0]}..{lengths[-1]}, {len(lengths)} sizes",
+        size=f"{config.growth_count} kernels d={d} L={lengths[0]}..{lengths[-1]}, "
+        f"{len(lengths)} sizes",
         ours="power series",
         ours_value=slope,
         peer="linear",

@@ -258,6 +258,9 @@ class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
         default=((64, 336), (256, 4096)), description="state sizes d and lengths L of kernels"
     )
     count: int = Field(default=128, description="kernels at once; the paper's 128", ge=1)
+    growth_count: int = Field(
+        default=8, description="kernels of that fit; few, so that all sizes stay in cache", ge=1
+    )
     growth_state: int = Field(default=64, description="d where the growth with L is fitted", ge=1)
     growth_lengths: tuple[int, ...] = Field(
         default=(512, 1024, 2048, 4096, 8192, 16384), description="lengths L of that fit"

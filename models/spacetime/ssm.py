@@ -37,6 +37,18 @@ class CompanionSSM(nn.Module):
         kernel = kernel.repeat_interleave(self.heads, dim=0)  # (D, L)
         return causal_conv(u, kernel) + self.skip.unsqueeze(-1) * u
 
+    def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Recurrent mode: the next input u (B, D) and state (B, D, d) to output (B, D), new state.
+
+        What `forward` gives at that step, for O(D d) a step whatever came before; a stream begins
+        with a state of zeros.
+        """
+        a, b, c = (
+            v.repeat_interleave(self.heads, dim=0) for v in (bound_l1(self.a), self.b, self.c)
+        )
+        state = advance(a, b, u, state)
+        return (c * state).sum(-1) + self.skip * u, state
+
 
 class ClosedLoopSSM(nn.Module):
     """Closed loop: K predicts the layer's own next input, u_k = K x_k, and the state runs on alone.
@@ -71,6 +83,12 @@ class ClosedLoopSSM(nn.Module):
         rows = closed_loop_rows(a, b, c, k, horizon)
         forecast = torch.matmul(state.transpose(0, 1), rows.transpose(1, 2)).transpose(0, 1)
         return forecast, open_loop, next_input
+
+
+def advance(a: Tensor, b: Tensor, u: Tensor, state: Tensor) -> Tensor:
+    """A x + B u for vectors (D, d), u (B, D), states (B, D, d): a shift and two vectors added."""
+    last = state[..., -1:]
+    return F.pad(state, (1, -1)) + last * a + u.unsqueeze(-1) * b
 
 
 def final_state(a: Tensor, b: Tensor, u: Tensor, last_state: Tensor) -> Tensor:
