@@ -134,21 +134,15 @@ def forecast_scores(forecast_errors: TableRef, forecasters: Sequence[TableRef]) 
 @produces("forecast_tests", version=1)
 def forecast_tests(forecast_errors: TableRef) -> pa.Table:
     """Diebold and Mariano's test of SpaceTime against every rival, on the same windows."""
-    import numpy as np
-
     from models.spacetime.significance import diebold_mariano
 
     # loss of a window: mean over seeds, and over channels where one forecaster does several
-    keys = ["dataset", "task", "lag", "horizon", "model", "origin"]
-    rows = forecast_errors.read([*keys, "mse", "mae"])
-    windows = rows.group_by(keys, use_threads=False).aggregate([("mse", "mean"), ("mae", "mean")])
-    windows = windows.sort_by("origin")
+    keys = ["dataset", "task", "lag", "horizon", "model"]
+    rows = forecast_errors.read([*keys, "origin", "mse", "mae"]).group_by([*keys, "origin"])
+    windows = rows.aggregate([("mse", "mean"), ("mae", "mean")]).sort_by("origin").to_pandas()
     cases: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = defaultdict(dict)
-    columns = {name: windows[name].to_numpy(zero_copy_only=False) for name in windows.column_names}
-    code = np.array(list(zip(*(columns[name].tolist() for name in keys[:5]), strict=True)), object)
-    for key in dict.fromkeys(map(tuple, code.tolist())):
-        mine = (code == np.array(key, object)).all(axis=1)
-        cases[key[:4]][key[4]] = {m: columns[f"{m}_mean"][mine] for m in ("mse", "mae")}
+    for key, part in windows.groupby(keys, sort=True):
+        cases[key[:4]][key[4]] = {m: part[f"{m}_mean"].to_numpy() for m in ("mse", "mae")}
     found = []
     for (dataset, target, lag, horizon), losses in cases.items():
         for rival in (name for name in losses if name != "spacetime" and "spacetime" in losses):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data.lake.catalog import Catalog
+from tasks.report.forecasters import forecast_tests, forecaster_spectra
 from tasks.report.page import (
     NOTHING,
     Cell,
@@ -237,6 +238,8 @@ FORECASTING = Section(
     "SpaceTime: closed-loop companion state spaces, beside baselines on the very same windows.",
     [
         Block("forecast_scores", forecast_scores, filled_by("spacetime", "lab")),
+        Block("forecast_tests", forecast_tests, filled_by("spacetime", "lab")),
         Block("forecasts", forecasts, filled_by("spacetime", "lab")),
+        Block("forecaster_spectra", forecaster_spectra, filled_by("spacetime", "lab")),
     ],
 )
