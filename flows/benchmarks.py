@@ -3,6 +3,7 @@
 FlexGen against accelerate      -+-> benchmarks
 SmolLM2 in 4 bits               -+
 HELM tables and helm-summarize  -+
+SpaceTime and its rivals        -+
 T1 against FNO                  -+
 convolutions against attention  -+
 """
@@ -16,6 +17,7 @@ from models.flexgen.random_weights import OptShape
 from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.lm.config import ModelConfig
 from models.sequence.config import ConvBenchmark
+from models.spacetime.config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.benchmarks import (
     flexgen_accuracy,
@@ -23,6 +25,7 @@ from tasks.benchmarks import (
     helm_benchmarks,
     machine,
     sequence_benchmarks,
+    spacetime_benchmarks,
     t1_benchmarks,
     wikitext,
 )
@@ -66,6 +69,12 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
         ),
         description="operators, layers and generation",
     )
+    spacetime: SpaceTimeBenchmark = Field(
+        default=SpaceTimeBenchmark(
+            kernels=((64, 336),), count=32, growth_lengths=(512, 1024, 2048), horizon=96, runs=3
+        ),
+        description="kernels and training steps",
+    )
     t1: T1Benchmark = Field(
         default=T1Benchmark(grids=(64,), runs=3), description="training steps and predictions"
     )
@@ -76,14 +85,16 @@ PROFILES = {
     "standard": BenchmarksConfig(
         flexgen=FlexGenBenchmark(),
         accuracy=AccuracyConfig(),
-        t1=T1Benchmark(),
         sequence=ConvBenchmark(),
+        spacetime=SpaceTimeBenchmark(),
+        t1=T1Benchmark(),
     ),
     "paper": BenchmarksConfig(
         flexgen=FlexGenBenchmark(runs=3),
         accuracy=AccuracyConfig(),
-        t1=T1Benchmark(runs=20),
         sequence=ConvBenchmark(runs=5),
+        spacetime=SpaceTimeBenchmark(runs=20),
+        t1=T1Benchmark(runs=20),
     ),
 }
 
@@ -98,4 +109,5 @@ def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
     if config.helm.suite:
         helm_benchmarks(config.helm, machine())
     sequence_benchmarks(config.sequence, machine())
+    spacetime_benchmarks(config.spacetime, machine())
     return t1_benchmarks(config.t1, machine())

@@ -299,6 +299,36 @@ def generate(
     )
 
 
+@app.command()
+def forecast(
+    file: Annotated[Path, typer.Argument(help="A .csv, .tsv or .parquet file.")],
+    *,
+    target: Annotated[str, typer.Option(help="Column to forecast.")],
+    horizon: Annotated[int, typer.Option(help="Steps to forecast.")],
+    time: Annotated[str | None, typer.Option(help="Column of times; else found.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column that parts several series.")] = None,
+    covariates: Annotated[
+        str, typer.Option(help="Columns known in the future, parted by commas.")
+    ] = "",
+    season: Annotated[int | None, typer.Option(help="Period in steps; else by the step.")] = None,
+    calendar: Annotated[
+        bool, typer.Option("--calendar", help="Let hour, weekday and month explain it first.")
+    ] = False,
+    coverage: Annotated[float, typer.Option(help="Share the intervals should hold.")] = 0.9,
+    seconds: Annotated[float, typer.Option(help="Most time the network may train.")] = 40.0,
+    output: Annotated[Path | None, typer.Option(help=".csv or .parquet to write.")] = None,
+) -> None:
+    """Forecast a column of a file, with intervals; says what it repaired."""
+    from flows import forecasting
+
+    forecasting.forecast(
+        forecasting.Call(
+            file, target, horizon, time, group, covariates, season, calendar, coverage, seconds,
+            output,
+        )
+    )  # fmt: skip
+
+
 models = typer.Typer(no_args_is_help=True, help="List, get and show language models.")
 app.add_typer(models, name="models")
 

@@ -39,7 +39,7 @@ def run(
     config = config_for(flow, profile, settings)
     refresh(lake)
     out = Console(stderr=True)
-    with _told(out), server.shared_server() as url:
+    with told(out), server.shared_server() as url:
         server.configure_client(url)
         out.print(f"running {flow} ({profile}); watch it at {url}")
         os.environ["HEADWATER_ASKED_AT"] = str(asked_at)
@@ -180,7 +180,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _told(out: Console) -> Iterator[None]:
+def told(out: Console) -> Iterator[None]:
     """Log lines of our own packages on the terminal, and a bar per long step when it is one."""
     from tasks.progress import listen
 

@@ -20,6 +20,7 @@ from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.measuring import Measurement
 from models.sequence.config import ConvBenchmark
+from models.spacetime.config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.flexgen import weights_of
 from tasks.produces import produces
@@ -84,6 +85,14 @@ def sequence_benchmarks(config: ConvBenchmark, machine: str) -> pa.Table:
     from models.sequence.benchmark import benchmark
 
     return _rows("sequence", benchmark(config, progress_bar("measuring convolutions")))
+
+
+@produces("benchmarks", version=1)
+def spacetime_benchmarks(config: SpaceTimeBenchmark, machine: str) -> pa.Table:
+    """Companion kernels against repeated squaring, training steps against equally wide rivals."""
+    from models.spacetime.benchmark import benchmark
+
+    return _rows("spacetime", benchmark(config, progress_bar("measuring SpaceTime")))
 
 
 @produces("benchmarks", version=1)

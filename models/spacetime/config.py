@@ -25,10 +25,22 @@ class SplitConfig(BaseModel, frozen=True, extra="forbid"):
 class SeriesConfig(BaseModel, frozen=True, extra="forbid"):
     """Which series to forecast and where its splits lie."""
 
-    dataset: Literal["seattle_temps", "sf_temps", "west_coast_temps"] = Field(
+    dataset: Literal[
+        "seattle_temps",
+        "sf_temps",
+        "west_coast_temps",
+        "ETTh1",
+        "ETTh2",
+        "saugeenday",
+        "sunspot",
+        "us_births",
+    ] = Field(
         default="seattle_temps", description="name of the series; the paper's main one is ETTh1"
     )
-    split: SplitConfig = Field(default=SplitConfig(), description="shares of train and test rows")
+    split: SplitConfig = Field(
+        default=SplitConfig(),
+        description="shares of train and test rows; ETTh1 and ETTh2 have their published rows",
+    )
 
 
 class ModelConfig(BaseModel, frozen=True, extra="forbid"):
@@ -51,6 +63,11 @@ class ModelConfig(BaseModel, frozen=True, extra="forbid"):
     dropout: float = Field(
         default=0.0, description="dropout probability; the paper's 0.25", ge=0, lt=1
     )
+    channels: Literal["mixed", "apart"] = Field(
+        default="mixed",
+        description="whether one forecast reads all channels, or one network forecasts each "
+        "channel from itself alone; the paper's tasks have one",
+    )
 
 
 class TrainConfig(BaseModel, frozen=True, extra="forbid"):
@@ -66,7 +83,10 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     )
     batch: int = Field(default=64, description="windows a step B; the paper's 50", ge=1)
     stride: int = Field(
-        default=1, description="rows between the starts of train windows; the paper's 1", ge=1
+        default=1,
+        description="rows between the starts of an epoch's train windows, whose first start is "
+        "drawn anew every epoch; the paper's 1",
+        ge=1,
     )
     learning_rate: float = Field(
         default=3e-3, description="peak learning rate; the paper's 1e-3", gt=0, le=1
@@ -77,6 +97,14 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
         description="share of the steps that warm up [0..1]; the paper's 10 epochs",
         ge=0,
         lt=1,
+    )
+    seconds: float | None = Field(
+        default=None,
+        description="most time of a fit [s], of one processor if it has one thread; null: no end",
+        gt=0,
+    )
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu", description="where the network is fitted; the paper's cuda"
     )
     threads: int = Field(
         default=1,
@@ -94,9 +122,35 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     )
 
 
+class FitConfig(BaseModel, frozen=True, extra="forbid"):
+    """One forecaster to fit, or all closed forms together, for one look-back and horizon."""
+
+    model: Literal["closed_forms", "arima", "spacetime", "s4d", "lstm", "transformer"] = Field(
+        default="closed_forms", description="what is fitted"
+    )
+    channels: tuple[str, ...] = Field(
+        default=(), description="variables to forecast, each from all; none given means all"
+    )
+    lag: int = Field(description="look-back [steps]", ge=2)
+    horizon: int = Field(description="reach of the forecasts [steps]", ge=1)
+    season: int = Field(default=24, description="period of the series [steps]", ge=1)
+    seed: int = Field(default=0, description="random seed of weights and batches", ge=0)
+    coverage: float = Field(
+        default=0.9, description="share of outcomes that intervals should hold [0..1]", gt=0, lt=1
+    )
+    penalties: tuple[float, ...] = Field(
+        default=(), description="ridge penalties tried on the validation windows"
+    )
+    network: ModelConfig = Field(default=ModelConfig(), description="shape of a network")
+    train: TrainConfig = Field(default=TrainConfig(), description="how a network is fitted")
+
+
 class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
     """The forecasters to fit: SpaceTime and its baselines, on the very same windows."""
 
+    channels: tuple[str, ...] = Field(
+        default=(), description="variables to forecast, each from all; none given means all"
+    )
     lag: int = Field(default=168, description="look-back [steps]; the paper's 336", ge=2)
     horizons: tuple[int, ...] = Field(
         default=(24,),
@@ -116,8 +170,54 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
         description="ridge penalties tried on the validation windows; not in the paper",
         min_length=1,
     )
+    coverage: float = Field(
+        default=0.9,
+        description="share of outcomes that intervals should hold [0..1]; none in the paper",
+        gt=0,
+        lt=1,
+    )
     model: ModelConfig = Field(default=ModelConfig(), description="shape of the network")
     train: TrainConfig = Field(default=TrainConfig(), description="how the network is fitted")
+    rivals: tuple[Literal["arima", "s4d", "lstm", "transformer"], ...] = Field(
+        default=(),
+        description="more baselines: networks of the same width and depth, fitted alike with the "
+        "first seed, and an ARIMA chosen by AICc (needs `peers`)",
+    )
+    rival_seconds: float | None = Field(
+        default=None, description="most time of a rival network's fit [s]", gt=0
+    )
+
+    def fits(self) -> list[FitConfig]:
+        """Every fit this asks for, the closed forms of each horizon first."""
+        found = []
+        networks = [("spacetime", seed, self.train) for seed in self.seeds]
+        brief = self.train.model_copy(update={"seconds": self.rival_seconds})
+        networks += [(rival, self.seeds[0], brief) for rival in self.rivals if rival != "arima"]
+        for horizon in self.horizons:
+            one = FitConfig(
+                channels=self.channels,
+                lag=self.lag,
+                horizon=horizon,
+                season=self.season,
+                coverage=self.coverage,
+                penalties=self.penalties,
+            )
+            found.append(one)
+            if "arima" in self.rivals:
+                found.append(one.model_copy(update={"model": "arima", "penalties": ()}))
+            found += [
+                one.model_copy(
+                    update={
+                        "model": model,
+                        "seed": seed,
+                        "penalties": (),
+                        "network": self.model,
+                        "train": train,
+                    }
+                )
+                for model, seed, train in networks
+            ]
+        return found
 
     @model_validator(mode="after")
     def _lag_holds_what_the_models_read(self) -> Self:
@@ -132,3 +232,45 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
         if min(self.horizons) < 1:
             raise ValueError(f"horizons must be at least 1 step, got {self.horizons}")
         return self
+
+
+class FutureConfig(BaseModel, frozen=True, extra="forbid"):
+    """A forecast of what comes after the end of series."""
+
+    horizon: int = Field(default=24, description="steps to forecast", ge=1)
+    season: int | None = Field(
+        default=None, description="period of the series [steps]; null: as its step suggests", ge=1
+    )
+    coverage: float = Field(
+        default=0.9, description="share of outcomes that intervals should hold [0..1]", gt=0, lt=1
+    )
+    calendar: bool = Field(
+        default=False, description="whether hour, weekday and month explain the series first"
+    )
+    seconds: float = Field(default=40.0, description="most time the network may train [s]", gt=0)
+    seed: int = Field(default=0, description="random seed of weights and batches", ge=0)
+
+
+class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
+    """How large the things are that are measured."""
+
+    kernels: tuple[tuple[int, int], ...] = Field(
+        default=((64, 336), (256, 4096)), description="state sizes d and lengths L of kernels"
+    )
+    count: int = Field(default=128, description="kernels at once; the paper's 128", ge=1)
+    growth_count: int = Field(
+        default=8, description="kernels of that fit; few, so that all sizes stay in cache", ge=1
+    )
+    growth_state: int = Field(default=64, description="d where the growth with L is fitted", ge=1)
+    growth_lengths: tuple[int, ...] = Field(
+        default=(512, 1024, 2048, 4096, 8192, 16384), description="lengths L of that fit"
+    )
+    lag: int = Field(default=336, description="look-back [steps]; the paper's 336", ge=2)
+    horizon: int = Field(default=720, description="reach [steps]; the paper's 720", ge=1)
+    batch: int = Field(default=50, description="windows a step; the paper's 50", ge=1)
+    network: ModelConfig = Field(
+        default=ModelConfig(transform="last", state=64), description="shape of the networks"
+    )
+    runs: int = Field(default=5, description="runs the medians of kernels are over", ge=1)
+    step_runs: int = Field(default=3, description="runs the medians of steps are over", ge=1)
+    threads: int = Field(default=1, description="processor threads of torch", ge=1)

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.spacetime.config import ModelConfig
-from models.spacetime.layers import InputTransform, ResidualEmbedding
+from models.spacetime.config import ModelConfig, TrainConfig
+from models.spacetime.layers import ResidualEmbedding
+from models.spacetime.network import ForecastNetwork, rmse
 from models.spacetime.ssm import ClosedLoopSSM, CompanionSSM
 
 
@@ -38,37 +39,41 @@ class EncoderBlock(nn.Module):
         return z + y + mixed
 
 
-class SpaceTime(nn.Module):
+class SpaceTime(ForecastNetwork):
     """Forecasts all channels of a window to any horizon in one forward pass.
 
     channels: C of the series. The width D = C * kernels * heads follows from it: channel c is
     copied to its own D / C places, the encoder's `mix` and the readout mix them.
-    season: period of the series [steps], read by the seasonal input transform only.
     """
 
     def __init__(self, config: ModelConfig, channels: int, season: int) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config, channels, season)
         copies = config.kernels * config.heads
-        width = channels * copies
-        self.transform = InputTransform(config.transform, season)
-        self.embedding = ResidualEmbedding(channels, copies, config.max_average)
+        self.embedding = ResidualEmbedding(self.inside, copies, config.max_average)
         # Only the first block ties kernels over heads; later ones have one a channel.
         self.encoder = nn.Sequential(
-            EncoderBlock(config, channels * config.kernels, config.heads),
-            *(EncoderBlock(config, width, 1) for _ in range(config.blocks - 1)),
+            EncoderBlock(config, self.inside * config.kernels, config.heads),
+            *(EncoderBlock(config, self.width, 1) for _ in range(config.blocks - 1)),
         )
-        self.decoder = ClosedLoopSSM(width, config.state)
+        self.decoder = ClosedLoopSSM(self.width, config.state)
         self.readout = nn.Sequential(
-            nn.GELU(), nn.Dropout(config.dropout), nn.Conv1d(width, channels, kernel_size=1)
+            nn.GELU(), nn.Dropout(config.dropout), nn.Conv1d(self.width, self.inside, kernel_size=1)
         )
 
-    def forward(self, lags: Tensor, horizon: int) -> Tensor:
-        """Standardised lags (B, L, C) to forecasts (B, horizon, C). Equations 5 to 7."""
-        series = lags.transpose(1, 2).contiguous()  # (B, C, L)
-        z = self.encode(self.transform(series, series.shape[-1]))
-        closed, _, _ = self.decoder(z, horizon)
-        return self.transform.restore(self.readout(closed), series).transpose(1, 2)
+    def run(self, inputs: Tensor, horizon: int) -> Tensor:
+        """Transformed inputs (B, C, L) to transformed forecasts (B, C, horizon). Equations 5-7."""
+        closed, _, _ = self.decoder(self.encode(inputs), horizon)
+        forecast: Tensor = self.readout(closed)
+        return forecast
+
+    def loss(self, lags: Tensor, target: Tensor, config: TrainConfig) -> Tensor:
+        """The weighted sum of the three losses."""
+        losses = self.losses(lags, target)
+        return (
+            losses.forecast
+            + config.lag_weight * losses.lag
+            + config.input_weight * losses.next_input
+        )
 
     def losses(self, lags: Tensor, target: Tensor) -> Losses:
         """Errors of the forecast, of the one-step forecasts over the lag, of the next inputs.
@@ -78,24 +83,19 @@ class SpaceTime(nn.Module):
         as targets. Losses of the paper's code, each a root mean square over the whole batch.
         """
         lag, skipped = lags.shape[1], self.config.state - 1
-        series = torch.cat((lags, target[:, :1]), dim=1).transpose(1, 2).contiguous()
+        series = self.split(torch.cat((lags, target[:, :1]), dim=1))
         inputs = self.transform(series, lag)  # the one step past the lag is a target only
         z = self.encode(inputs[..., :-1])
         closed, open_loop, next_input = self.decoder(z, target.shape[1])
         forecast = self.transform.restore(self.readout(closed), series[..., :-1])
         one_step = self.readout(open_loop[..., skipped:])
         return Losses(
-            forecast=_rmse(forecast - target.transpose(1, 2)) / self.transform.scale,
-            lag=_rmse(one_step - inputs[..., skipped + 1 :]),
-            next_input=_rmse(next_input[..., skipped:-1] - z[..., skipped + 1 :]),
+            forecast=rmse(forecast - self.split(target)) / self.transform.scale,
+            lag=rmse(one_step - inputs[..., skipped + 1 :]),
+            next_input=rmse(next_input[..., skipped:-1] - z[..., skipped + 1 :]),
         )
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Transformed inputs (B, C, L) to the decoder's inputs z (B, D, L)."""
         encoded: Tensor = self.encoder(self.embedding(inputs))
         return encoded
-
-
-def _rmse(error: Tensor) -> Tensor:
-    # The tiny term keeps the gradient finite where a series is predicted without any error.
-    return (error.square().mean() + 1e-12).sqrt()

@@ -37,6 +37,18 @@ class CompanionSSM(nn.Module):
         kernel = kernel.repeat_interleave(self.heads, dim=0)  # (D, L)
         return causal_conv(u, kernel) + self.skip.unsqueeze(-1) * u
 
+    def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Recurrent mode: the next input u (B, D) and state (B, D, d) to output (B, D), new state.
+
+        What `forward` gives at that step, for O(D d) a step whatever came before; a stream begins
+        with a state of zeros.
+        """
+        a, b, c = (
+            v.repeat_interleave(self.heads, dim=0) for v in (bound_l1(self.a), self.b, self.c)
+        )
+        state = advance(a, b, u, state)
+        return (c * state).sum(-1) + self.skip * u, state
+
 
 class ClosedLoopSSM(nn.Module):
     """Closed loop: K predicts the layer's own next input, u_k = K x_k, and the state runs on alone.
@@ -73,6 +85,12 @@ class ClosedLoopSSM(nn.Module):
         return forecast, open_loop, next_input
 
 
+def advance(a: Tensor, b: Tensor, u: Tensor, state: Tensor) -> Tensor:
+    """A x + B u for vectors (D, d), u (B, D), states (B, D, d): a shift and two vectors added."""
+    last = state[..., -1:]
+    return F.pad(state, (1, -1)) + last * a + u.unsqueeze(-1) * b
+
+
 def final_state(a: Tensor, b: Tensor, u: Tensor, last_state: Tensor) -> Tensor:
     """x_L = sum_i A^{L-1-i} B u_i for a, b (D, d) and u (B, D, L); returns (B, D, d).
 
@@ -103,16 +121,16 @@ def final_state_reference(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
 def closed_loop_rows(a: Tensor, b: Tensor, c: Tensor, k: Tensor, horizon: int) -> Tensor:
     """G_h = C (A + B K)^h for h < horizon; vectors (D, d) -> (D, horizon, d). Section 3.2.
 
-    A row times A is the row moved left by one with (row . a) in the last place. Rolling rows costs
-    D * horizon * d numbers whatever the batch; rolling states would cost B times that.
+    The first n rows times (A + B K)^n are the next n: log2(horizon) products, all of them dense.
+    Rolling rows costs D * horizon * d numbers whatever the batch; rolling states, B times that.
     """
-    rows = []
-    row = c
-    for _ in range(horizon):
-        rows.append(row)
-        moved = torch.cat((row[..., 1:], (row * a).sum(-1, keepdim=True)), dim=-1)
-        row = moved + (row * b).sum(-1, keepdim=True) * k
-    return torch.stack(rows, dim=1)
+    power = companion_matrix(a) + b.unsqueeze(-1) * k.unsqueeze(-2)  # (D, d, d)
+    rows = c.unsqueeze(-2)
+    while rows.shape[-2] < horizon:
+        missing = horizon - rows.shape[-2]
+        rows = torch.cat((rows, rows[..., :missing, :] @ power), dim=-2)
+        power = power @ power if rows.shape[-2] < horizon else power
+    return rows
 
 
 def closed_loop_reference(

@@ -6,7 +6,8 @@ horizon lies in; its lag may reach back into the rows before, which are in the p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,24 @@ class History:
             raise ValueError("splits must follow time: train, then validation, then test")
         return cls(times, channels, values, int((code < 1).sum()), int((code < 2).sum()))
 
+    def only(self, channels: Sequence[str]) -> History:
+        """The series with these channels, in this order; all of them when none are given.
+
+        Raises ValueError for a channel it has not.
+        """
+        for name in channels:
+            if name not in self.channels:
+                raise ValueError(f"no channel {name!r}: the series has {', '.join(self.channels)}")
+        if not channels:
+            return self
+        places = [self.channels.index(name) for name in channels]
+        return replace(self, channels=tuple(channels), values=self.values[:, places])
+
+    @property
+    def target(self) -> str:
+        """The one channel's name, or 'all'."""
+        return self.channels[0] if len(self.channels) == 1 else "all"
+
     def scaler(self) -> Scaler:
         """Fitted on the train rows only. Raises ValueError for a channel that is constant there."""
         train = self.values[: self.train_end]
@@ -89,13 +108,18 @@ class History:
         when the split is too short for one window.
         """
         start, stop = self.split_rows(split, lag)
-        if stop - start < lag + horizon:
+        if not self.holds(split, lag, horizon):
             raise ValueError(
                 f"{split} split: {stop - start} rows are too few for lag {lag} + horizon {horizon}"
             )
         rows = self.scaler().standardise(self.values)[start:stop]
         windows = np.moveaxis(sliding_window_view(rows, lag + horizon, axis=0), 2, 1)
         return windows[:, :lag], windows[:, lag:]
+
+    def holds(self, split: str, lag: int, horizon: int) -> bool:
+        """Whether a split is long enough for one window."""
+        start, stop = self.split_rows(split, lag)
+        return stop - start >= lag + horizon
 
     def split_rows(self, split: str, lag: int) -> tuple[int, int]:
         """First and last-plus-one row that windows of a split read, lags included."""
@@ -114,3 +138,11 @@ def split_of_rows(rows: int, config: SplitConfig) -> list[str]:
     if min(train, validation, test) < 1:
         raise ValueError(f"a series of {rows} rows is too short to be split in three")
     return ["train"] * train + ["validation"] * validation + ["test"] * test
+
+
+def split_with_ends(train_end: int, validation_end: int, test_end: int) -> list[str]:
+    """The split of each of `test_end` rows, given where the parts end."""
+    ends = zip(
+        SPLITS, (0, train_end, validation_end), (train_end, validation_end, test_end), strict=True
+    )
+    return [name for name, start, end in ends for _ in range(end - start)]

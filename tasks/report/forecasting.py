@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data.lake.catalog import Catalog
+from tasks.report.forecasters import forecast_tests, forecaster_spectra
 from tasks.report.page import (
     NOTHING,
     Cell,
@@ -25,7 +26,10 @@ from tasks.report.plots import TRUTH, Line, chart, legend
 from tasks.report.reading import Block, Found, Row, Section, filled_by
 
 _OURS = "spacetime"
-_MODELS = (_OURS, "ridge", "seasonal_naive", "last_value", "lag_mean")
+_MODELS = (
+    _OURS, "ridge", "seasonal_naive", "last_value", "lag_mean", "arima", "s4d", "lstm",
+    "transformer",
+)  # fmt: skip
 _CASE = ("dataset", "target", "lag", "horizon")
 _CONTEXT = 48  # most steps of truth drawn before the origin
 
@@ -40,10 +44,10 @@ FROM forecast_scores GROUP BY ALL ORDER BY dataset, target, lag, horizon, mse, m
 # is shown is neither the best nor the worst: 10, 50 and 90 % of the windows have a smaller error.
 _CHOSEN = """
 WITH one AS (
-    SELECT DISTINCT dataset, target, lag, horizon FROM forecasts
-    ORDER BY horizon DESC, dataset, target, lag LIMIT 1
+    SELECT DISTINCT dataset, task, target, lag, horizon FROM forecasts
+    ORDER BY horizon DESC, dataset, task, target, lag LIMIT 1
 ),
-chosen AS (SELECT f.* FROM forecasts AS f JOIN one USING (dataset, target, lag, horizon)),
+chosen AS (SELECT f.* FROM forecasts AS f JOIN one USING (dataset, task, target, lag, horizon)),
 judge AS (
     SELECT coalesce(max(model) FILTER (model = 'spacetime'), min(model)) AS model FROM chosen
 ),
@@ -234,6 +238,8 @@ FORECASTING = Section(
     "SpaceTime: closed-loop companion state spaces, beside baselines on the very same windows.",
     [
         Block("forecast_scores", forecast_scores, filled_by("spacetime", "lab")),
+        Block("forecast_tests", forecast_tests, filled_by("spacetime", "lab")),
         Block("forecasts", forecasts, filled_by("spacetime", "lab")),
+        Block("forecaster_spectra", forecaster_spectra, filled_by("spacetime", "lab")),
     ],
 )

@@ -158,7 +158,8 @@ def training_rows() -> list[dict[str, Any]]:
 def forecast_rows() -> list[dict[str, Any]]:
     return [
         {
-            "dataset": HOSTILE, "target": "T", "model": model, "lag": 8, "horizon": 4, "seed": 0,
+            "dataset": HOSTILE, "task": "T", "target": "T", "model": model, "lag": 8, "horizon": 4,
+            "seed": 0, "lower": float(origin), "upper": float(origin + 9),
             "origin": START + timedelta(hours=origin), "step": step,
             "time": START + timedelta(hours=origin + step), "y": float(origin + step),
             "yhat": origin + step + error * step, "scale": 2.0,
@@ -172,9 +173,26 @@ def forecast_score_rows() -> list[dict[str, Any]]:
     errors = {"spacetime": 2e-5, "ridge": 1e-5, "last_value": 0.4}
     return [
         {"dataset": HOSTILE, "target": "T", "model": model, "lag": 8, "horizon": 4, "seed": seed,
-         "n_windows": 30, "mse": mse, "mae": mse, "parameters": 3, "train_seconds": None,
-         "epoch_seconds": None}
+         "n_windows": 30, "mse": mse, "mae": mse, "coverage": 0.9, "intended_coverage": 0.9,
+         "width": 1.0, "parameters": 3, "train_seconds": None, "epoch_seconds": None}
         for model, mse in errors.items() for seed in (0, 1)
+    ]  # fmt: skip
+
+
+def forecast_test_rows() -> list[dict[str, Any]]:
+    return [
+        {"dataset": HOSTILE, "target": HOSTILE, "rival": "ridge", "lag": 8, "horizon": 4,
+         "metric": m, "n_windows": 30, "spacetime": 0.5, "rival_loss": 0.4, "difference": 0.1,
+         "statistic": None, "degrees": 0, "p_value": None, "verdict": "level"}
+        for m in ("mse", "mae")
+    ]  # fmt: skip
+
+
+def forecaster_spectrum_rows() -> list[dict[str, Any]]:
+    return [
+        {"dataset": HOSTILE, "target": HOSTILE, "lag": 8, "horizon": 4, "seed": 0,
+         "layer": layer, "kernel": 0, "root": root, "real": 0.5, "imaginary": 0.0, "modulus": 0.5}
+        for layer in (HOSTILE, "decoder") for root in (0, 1)
     ]  # fmt: skip
 
 
@@ -332,6 +350,8 @@ def filled(lake: Lake) -> Lake:
     training = publish(lake, "tart_training", training_rows())
     publish(lake, "forecast_scores", forecast_score_rows())
     publish(lake, "forecasts", forecast_rows())
+    publish(lake, "forecast_tests", forecast_test_rows())
+    publish(lake, "forecaster_spectra", forecaster_spectrum_rows())
     publish(lake, "operator_scores", operator_score_rows())
     publish(lake, "operators", operator_rows())
     publish(lake, "operator_trials", trial_rows())
@@ -423,7 +443,7 @@ def test_every_section_shows_its_rows(full: tuple[Lake, str]) -> None:
         "snapshot is gone",
     ):
         assert told in page.text, told
-    assert full[1].count('<svg class="plot"') == 2 + 2 + 4 + 1 + 2 + 1
+    assert full[1].count('<svg class="plot"') == 2 + 2 + 5 + 1 + 2 + 1
 
 
 def test_hostile_values_stay_text(full: tuple[Lake, str]) -> None:

@@ -5,8 +5,15 @@ import pytest
 from pydantic import ValidationError
 
 from models.spacetime.config import ForecastConfig, ModelConfig, SplitConfig, TrainConfig
-from models.spacetime.forecasters import Fitted, fit_forecasters, forecast, forecast_test_windows
-from models.spacetime.scores import window_errors
+from models.spacetime.forecasters import (
+    Fitted,
+    errors_of_test_windows,
+    fit,
+    fit_forecasters,
+    forecast,
+    forecast_test_windows,
+    radius_of,
+)
 from models.spacetime.windows import History
 
 ROWS, LAG, HORIZONS = 400, 30, (4, 14)
@@ -37,28 +44,28 @@ def fits(series: History) -> list[Fitted]:
 
 def test_every_model_is_fitted_for_every_horizon(fits: list[Fitted]) -> None:
     names = ["last_value", "seasonal_naive", "lag_mean", "ridge", "spacetime", "spacetime"]
-    assert [fit.model for fit in fits] == names * len(HORIZONS)
-    assert [fit.horizon for fit in fits] == [h for h in HORIZONS for _ in names]
-    assert [fit.seed for fit in fits if fit.model == "spacetime"] == [0, 1] * len(HORIZONS)
-    for fit in fits:
-        assert (fit.weights is not None) == (fit.parameters > 0) == (fit.train_seconds is not None)
-        assert np.isfinite(fit.validation_mse)
+    assert [one.model for one in fits] == names * len(HORIZONS)
+    assert [one.horizon for one in fits] == [h for h in HORIZONS for _ in names]
+    assert [one.seed for one in fits if one.model == "spacetime"] == [0, 1] * len(HORIZONS)
+    for one in fits:
+        assert (one.weights is not None) == (one.parameters > 0) == (one.train_seconds is not None)
+        assert np.isfinite(one.validation_mse)
 
 
 def test_progress_counts_fits(series: History) -> None:
     quick = CONFIG.model_copy(update={"horizons": (4,), "seeds": (0,)})
     done: list[tuple[int, int]] = []
     fit_forecasters(series, quick, lambda i, n: done.append((i, n)))
-    assert done == [(i, 5) for i in range(1, 6)]
+    assert done == [(1, 2), (2, 2)]
 
 
 def test_forecasts_cover_every_test_window_of_every_model(
     series: History, fits: list[Fitted]
 ) -> None:
-    for fit in fits:
-        rows = forecast_test_windows(series, fit)
-        windows = (ROWS - 320) - fit.horizon + 1
-        assert len(rows["y"]) == windows * fit.horizon * 2
+    for one in fits:
+        rows = forecast_test_windows(series, one)
+        windows = (ROWS - 320) - one.horizon + 1
+        assert len(rows["y"]) == windows * one.horizon * 2
         for channel, name in enumerate(series.channels):
             mine = rows["target"] == name
             at = np.searchsorted(series.times, rows["time"][mine])
@@ -71,10 +78,10 @@ def test_forecasts_cover_every_test_window_of_every_model(
 
 
 def test_restored_forecasters_score_as_they_validated(series: History, fits: list[Fitted]) -> None:
-    for fit in fits:
-        lags, horizons = series.windows("validation", LAG, fit.horizon)
-        error = np.square(forecast(fit, lags) - horizons).mean()
-        assert error == pytest.approx(fit.validation_mse, rel=1e-6)
+    for one in fits:
+        lags, horizons = series.windows("validation", LAG, one.horizon)
+        error = np.square(forecast(one, lags) - horizons).mean()
+        assert error == pytest.approx(one.validation_mse, rel=1e-6)
 
 
 def test_no_forecast_reads_the_future(series: History, fits: list[Fitted]) -> None:
@@ -82,8 +89,8 @@ def test_no_forecast_reads_the_future(series: History, fits: list[Fitted]) -> No
     later = series.values.copy()
     later[360:] += 100
     changed = History(series.times, series.channels, later, 280, 320)
-    for fit in fits:
-        before, after = (forecast_test_windows(h, fit) for h in (series, changed))
+    for one in fits:
+        before, after = (forecast_test_windows(h, one) for h in (series, changed))
         early = before["origin"] < series.times[360]
         np.testing.assert_array_equal(before["yhat"][early], after["yhat"][early])
         assert not np.allclose(before["yhat"][~early][-2:], after["yhat"][~early][-2:])
@@ -93,27 +100,76 @@ def test_fitting_never_sees_the_test_rows(series: History, fits: list[Fitted]) -
     later = series.values.copy()
     later[320:] *= -7
     again = fit_forecasters(History(series.times, series.channels, later, 280, 320), CONFIG)
-    assert [fit.weights for fit in again] == [fit.weights for fit in fits]
+    assert [one.weights for one in again] == [one.weights for one in fits]
 
 
-def test_errors_in_own_units_are_those_on_standardised_data(
+def test_errors_of_windows_are_those_of_their_forecasts(
     series: History, fits: list[Fitted]
 ) -> None:
-    ridge = fits[3]
-    rows = forecast_test_windows(series, ridge)
-    lags, horizons = series.windows("test", LAG, ridge.horizon)
-    expected = forecast(ridge, lags) - horizons
-    columns = [rows[name] for name in ("origin", "y", "yhat", "scale")]
-    errors = [
-        window_errors(*(column[rows["target"] == target] for column in columns))
-        for target in series.channels
-    ]
-    assert np.mean([e.mse for e in errors]) == pytest.approx(np.square(expected).mean())
-    assert {e.n_windows for e in errors} == {len(lags)}
+    for one in fits[3:5]:
+        rows, errors = forecast_test_windows(series, one), errors_of_test_windows(series, one)
+        for at in (0, 1, len(errors["mse"]) - 1):
+            mine = (rows["origin"] == errors["origin"][at]) & (
+                rows["target"] == errors["target"][at]
+            )
+            error = ((rows["y"] - rows["yhat"]) / rows["scale"])[mine]
+            inside = (rows["lower"] <= rows["y"]) & (rows["y"] <= rows["upper"])
+            assert np.square(error).mean() == pytest.approx(errors["mse"][at])
+            assert np.abs(error).mean() == pytest.approx(errors["mae"][at])
+            assert inside[mine].mean() == pytest.approx(errors["coverage"][at])
+        windows = (ROWS - 320) - one.horizon + 1
+        assert len(errors["mse"]) == 2 * windows
+
+
+def test_kept_forecasts_are_every_few_of_all(series: History, fits: list[Fitted]) -> None:
+    whole, some = (forecast_test_windows(series, fits[3], every) for every in (1, 5))
+    kept = np.isin(whole["origin"], some["origin"])
+    assert set(np.diff(np.unique(some["origin"])).astype(int)) == {5}
+    for name in whole:
+        np.testing.assert_array_equal(whole[name][kept], some[name])
+
+
+def test_intervals_hold_their_share_of_validation(series: History, fits: list[Fitted]) -> None:
+    for one in fits:
+        lags, horizons = series.windows("validation", LAG, one.horizon)
+        inside = np.abs(forecast(one, lags) - horizons) <= radius_of(one)
+        assert (inside.mean(axis=0) >= 0.9).all()
+
+
+def test_chosen_channels_are_forecast_alone(series: History) -> None:
+    config = CONFIG.model_copy(update={"channels": ("warm",), "horizons": (4,), "seeds": (0,)})
+    alone = series.only(("warm",))
+    for one, other in zip(
+        fit_forecasters(series, config), fit_forecasters(alone, config), strict=True
+    ):
+        assert one.weights == other.weights
+        assert set(forecast_test_windows(series, one)["target"]) == {"warm"}
+    with pytest.raises(ValueError, match="no channel 'hot': the series has cold, warm"):
+        series.only(("hot",))
+
+
+def test_several_series_pool_their_windows(series: History) -> None:
+    """A ridge over two copies of a series is that over one; short series are passed over."""
+    closed = CONFIG.fits()[0]
+    short = History(series.times[:40], series.channels, series.values[:40], 20, 30)
+    one, both = fit([series], closed), fit([series, series, short], closed)
+    assert both[0].validation_mse == pytest.approx(one[0].validation_mse)
+    assert both[3].validation_mse == pytest.approx(one[3].validation_mse, rel=0.02)
+    with pytest.raises(ValueError, match="no series has the rows"):
+        fit([short, short], closed)
+
+
+def test_arima_among_the_forecasters(series: History) -> None:
+    config = CONFIG.model_copy(update={"rivals": ("arima",), "horizons": (4,)})
+    [arima] = fit([series.only(("cold",))], config.fits()[1])
+    assert arima.model == "arima"
+    lags, targets = series.only(("cold",)).windows("test", LAG, 4)
+    error = np.square(forecast(arima, lags) - targets).mean()
+    assert error < 0.1 * np.square(targets).mean()
 
 
 def test_unknown_forecaster_and_lost_weights() -> None:
-    lags, settings = np.zeros((1, LAG, 1)), CONFIG.model_dump_json()
+    lags, settings = np.zeros((1, LAG, 1)), CONFIG.fits()[0].model_dump_json()
     with pytest.raises(ValueError, match="unknown forecaster 'oracle'"):
         forecast(Fitted("oracle", LAG, 4, settings), lags)
     with pytest.raises(ValueError, match="ridge has no weights"):

@@ -7,6 +7,7 @@ from statsmodels.tsa.ar_model import AutoReg
 from torch import Tensor
 
 from models.spacetime.kernels import bound_l1, causal_conv, companion_kernel
+from models.spacetime.rivals import DiagonalSSM
 from models.spacetime.ssm import (
     ClosedLoopSSM,
     CompanionSSM,
@@ -61,15 +62,15 @@ def test_moving_averages_and_differences(taps: list[float], noise: Tensor) -> No
     np.testing.assert_allclose(y, literal, atol=1e-10)
 
 
-@pytest.mark.parametrize("order", [1, 4])
+@pytest.mark.parametrize("order", AR, ids=[f"AR({p})" for p in AR])
 def test_closed_loop_is_the_dynamic_forecast_of_an_autoregression(order: int) -> None:
     rng = np.random.default_rng(0)
-    values = np.zeros(200)
-    for t in range(order, 200):
+    values = np.zeros(3000)
+    for t in range(order, 3000):
         values[t] = values[t - order : t][::-1] @ AR[order] + 0.1 * rng.standard_normal()
     fitted = AutoReg(values, lags=order, trend="n").fit()
     assert np.abs(fitted.params).sum() <= 1
-    expected = fitted.predict(start=200, end=229, dynamic=True)
+    expected = fitted.predict(start=3000, end=3029, dynamic=True)
     # x holds the last inputs, newest first; C = K = phi predicts the next, which is fed back.
     layer = ClosedLoopSSM(1, order).double()
     phi = torch.tensor(fitted.params[None], dtype=DOUBLE)
@@ -155,3 +156,43 @@ def test_heads_share_a_kernel_but_not_the_skip() -> None:
     torch.testing.assert_close(y[0, 1:], y[2, 1:])
     assert not torch.allclose(y[0, 1:], y[3, 1:])
     assert not torch.allclose(y[0, 0], y[1, 0])
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+def test_recurrent_mode_streams_what_the_convolution_gives(heads: int) -> None:
+    torch.manual_seed(0)
+    layer = CompanionSSM(kernels=2, heads=heads, state=5).double()
+    u = torch.randn(4, 2 * heads, 40, dtype=DOUBLE)
+    state = torch.zeros(4, 2 * heads, 5, dtype=DOUBLE)
+    outputs = []
+    for step in u.unbind(-1):
+        y, state = layer.step(step, state)
+        outputs.append(y)
+    torch.testing.assert_close(torch.stack(outputs, dim=-1), layer(u), atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_companion_learns_an_ar6_that_a_diagonal_layer_does_not(seed: int) -> None:
+    """One-step errors over the innovation variance, state spaces of 6 numbers each."""
+    phi = np.array([0.3, -0.25, 0.2, -0.3, 0.25, -0.55])
+    rng = np.random.default_rng(0)
+    values = np.zeros(6200)
+    for t in range(6, 6200):
+        values[t] = values[t - 6 : t][::-1] @ phi + rng.standard_normal()
+    series = torch.tensor(values[200:], dtype=torch.float32)
+    train, test = series[:5000].view(50, 1, 100), series[5000:].view(1, 1, 1000)
+    torch.manual_seed(seed)
+    errors = []
+    for layer in (CompanionSSM(1, 1, 6), DiagonalSSM(1, 6)):
+        optimizer = torch.optim.AdamW(layer.parameters(), lr=2e-2, weight_decay=0.0)
+        for _ in range(800):
+            loss = (layer(train)[..., 6:-1] - train[..., 7:]).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            errors.append((layer(test)[..., 6:-1] - test[..., 7:]).square().mean().item())
+    past = np.lib.stride_tricks.sliding_window_view(test[0, 0].numpy(), 7)
+    innovation = np.square(past[:, 6] - past[:, 5::-1] @ phi).mean()
+    assert errors[0] < 1.05 * innovation
+    assert errors[1] > 1.2 * innovation
