@@ -109,7 +109,8 @@ def scores(lake_url):
     forecast = [
         {
             "dataset": "d", "target": "y", "model": model, "lag": 5, "horizon": 24, "seed": 0,
-            "n_windows": 9, "mse": mse, "mae": mse, "parameters": 0,
+            "n_windows": 9, "mse": mse, "mae": mse, "coverage": 0.9, "intended_coverage": 0.9,
+            "width": 1.0, "parameters": 0,
         }
         for model, mse in [("spacetime", 0.1), ("ridge", 0.2)]
     ]  # fmt: skip
