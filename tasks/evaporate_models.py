@@ -176,7 +176,11 @@ def _open(model: str) -> LanguageModel:
     # By name: collections that no model is asked about do not depend on the back ends' code.
     config = importlib.import_module("models.lm.config").ModelConfig
     opened: LanguageModel = importlib.import_module("models.lm.opening").open_model(
-        config(name=model, backend="gguf" if model.endswith(".gguf") else "transformers"),
+        config(
+            name=model,
+            backend="gguf" if model.endswith(".gguf") else "transformers",
+            reuse_beginning=model.endswith(".gguf"),  # answers are recorded: order cannot show
+        ),
         importlib.import_module("tasks.settings").models_dir(),
     )
     return opened

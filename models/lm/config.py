@@ -69,6 +69,11 @@ class ModelConfig(BaseModel, frozen=True, extra="forbid"):
     threads: int = Field(
         2, ge=1, le=256, description="processor threads; sums round differently with another number"
     )
+    reuse_beginning: bool = Field(
+        False,
+        description="backend gguf reads what a prompt has in common with the one before only once: "
+        "faster for many questions about one text, but sums then round with the order of prompts",
+    )
     batch_tokens: int = Field(
         4096, ge=1, description="most tokens of a batch, padding and room to write in [tokens]"
     )

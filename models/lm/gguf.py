@@ -2,8 +2,8 @@
 
 It reads the quantised file itself; text becomes tokens by the converted copy's tokenizer, so that
 a prompt means the same here as in every other back end. Prompts are answered one after another
-and none from another's cache: sums in llama.cpp round differently with what shares a batch, and an
-answer shall not depend on its company.
+and none from another's cache, unless `reuse_beginning` says so: sums in llama.cpp round differently
+with what shares a batch, and an answer shall not depend on its company.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class GgufModel:
                 "stop": list(sampling.stop),
                 "seed": sampling.seed,
                 "n_probs": 1,
-                "cache_prompt": False,
+                "cache_prompt": self._config.reuse_beginning,
                 # llama.cpp's own additions to sampling, all off
                 "top_k": 0,
                 "min_p": 0.0,

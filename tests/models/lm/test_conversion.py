@@ -189,6 +189,21 @@ def test_llama_cpp_reads_the_same_tokens_and_mostly_says_the_same(smollm2, model
             refused()
 
 
+def test_llama_cpp_may_read_a_common_beginning_once(smollm2, models_dir):
+    pytest.importorskip("xllamacpp", reason="needs the extra 'gguf'")
+    text = "Ada Park, 41, was seen on 3 May by Dr Lee in Lima. " * 4
+    questions = [text + asked for asked in ("Her name is Ada", "She was seen in", "The date: 3")]
+    apart, once = (
+        open_model(
+            ModelConfig(backend="gguf", threads=1, reuse_beginning=reuse), models_dir
+        ).generate(questions, Sampling(max_tokens=2))
+        for reuse in (False, True)
+    )
+    for a, b in zip(apart, once, strict=True):
+        assert (a.prompt_tokens, a.tokens) == (b.prompt_tokens, b.tokens)
+        assert a.logprobs == pytest.approx(b.logprobs, abs=0.3)  # its kernels are quantised
+
+
 def test_llama_cpp_runs_a_local_file_and_no_random_weights(tiny_gguf, converted, models_dir, llama):
     pytest.importorskip("xllamacpp", reason="needs the extra 'gguf'")
     llama()
