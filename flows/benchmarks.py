@@ -2,6 +2,7 @@
 
 FlexGen against accelerate      -+-> benchmarks
 SmolLM2 in 4 bits               -+
+functions in the sandbox        -+
 HELM tables and helm-summarize  -+
 SpaceTime and its rivals        -+
 T1 against FNO                  -+
@@ -11,6 +12,7 @@ convolutions against attention  -+
 from pydantic import BaseModel, Field
 
 from data.lake import TableRef
+from models.evaporate.config import BenchmarkConfig as EvaporateBenchmark
 from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.flexgen.random_weights import OptShape
@@ -20,6 +22,7 @@ from models.sequence.config import ConvBenchmark
 from models.spacetime.config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.benchmarks import (
+    evaporate_benchmarks,
     flexgen_accuracy,
     flexgen_benchmarks,
     helm_benchmarks,
@@ -57,6 +60,10 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
     data: str = Field(
         default="", description="folder of data sets with wikitext2; empty: accuracy is left out"
     )
+    evaporate: EvaporateBenchmark = Field(
+        default=EvaporateBenchmark(documents=40, runs=1),
+        description="functions that a model wrote, run on documents",
+    )
     helm: HelmBenchmark = Field(
         default=HelmBenchmark(), description="aggregation of evaluation results; needs a suite"
     )
@@ -85,6 +92,7 @@ PROFILES = {
     "standard": BenchmarksConfig(
         flexgen=FlexGenBenchmark(),
         accuracy=AccuracyConfig(),
+        evaporate=EvaporateBenchmark(),
         sequence=ConvBenchmark(),
         spacetime=SpaceTimeBenchmark(),
         t1=T1Benchmark(),
@@ -92,6 +100,7 @@ PROFILES = {
     "paper": BenchmarksConfig(
         flexgen=FlexGenBenchmark(runs=3),
         accuracy=AccuracyConfig(),
+        evaporate=EvaporateBenchmark(),
         sequence=ConvBenchmark(runs=5),
         spacetime=SpaceTimeBenchmark(runs=20),
         t1=T1Benchmark(runs=20),
@@ -106,6 +115,7 @@ def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
     if config.data:
         model = language_model(config.model)
         flexgen_accuracy(model, wikitext(config.data), config.accuracy, machine())
+    evaporate_benchmarks(config.evaporate, machine())
     if config.helm.suite:
         helm_benchmarks(config.helm, machine())
     sequence_benchmarks(config.sequence, machine())

@@ -44,7 +44,8 @@ from tasks.evaporate import chunks, documents, extractions, sources
 from tasks.evaporate_functions import functions, labels
 from tasks.evaporate_intake import Intake, set_aside, take_in
 from tasks.evaporate_models import model_calls
-from tasks.evaporate_results import attributes, drift, extraction_scores, token_ledger, wide
+from tasks.evaporate_results import attributes, drift, extraction_scores, wide
+from tasks.evaporate_tokens import token_ledger
 from tasks.pipeline import pipeline
 from tasks.produces import results
 from tasks.settings import lake_url

@@ -12,9 +12,12 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import BaseModel, Field
 
+from data.datasets.documents import read_documents, scan
 from data.datasets.evaluation import evaluation_digest, read_wikitext
+from data.datasets.packages import read_packages
 from data.lake import TableRef
 from data.lake.tables.house import Benchmarks
+from models.evaporate.config import BenchmarkConfig as EvaporateBenchmark
 from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.helm.config import BenchmarkConfig as HelmBenchmark
@@ -69,6 +72,20 @@ def flexgen_accuracy(model: TableRef, text: Text, config: AccuracyConfig, machin
         bar = progress_bar("scoring WikiText-2")
         found = accuracy(WeightFolder(folder), name, list(ids), config, Path(scratch), progress=bar)
         return _rows("flexgen", found)
+
+
+@produces("benchmarks", version=1)
+def evaporate_benchmarks(config: EvaporateBenchmark, machine: str) -> pa.Table:
+    """A hundred functions on documents, in the sandbox and without it."""
+    from models.evaporate.benchmark import sandbox_speed
+
+    if config.folder:
+        files, _ = scan(config.folder)
+        found, _ = read_documents(config.folder, files[: config.documents])
+    else:
+        found, _ = read_packages()
+    texts = [document.text for document in found[: config.documents]]
+    return _rows("evaporate", sandbox_speed(texts, config.runs))
 
 
 @produces("benchmarks", version=1)

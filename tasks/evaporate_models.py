@@ -34,7 +34,7 @@ from tasks.settings import home
 Values = dict[str, dict[str, str | None]]  # by document, then by attribute
 
 
-@produces("model_calls", version=1)
+@produces("model_calls", version=2)
 def model_calls(
     documents: list[TableRef],
     *,

@@ -1,4 +1,4 @@
-"""Steps of EVAPORATE behind the extractions: typed columns, wide tables, drift, scores, tokens."""
+"""Steps of EVAPORATE behind the extractions: typed columns, wide tables, drift, scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.evaporate.columns import Kind, column_names, infer_kind, slug, wide_
 from models.evaporate.config import DriftConfig, Place, SandboxConfig, Wanted
 from models.evaporate.corpus import Document, Gold
 from models.evaporate.drift import Shares, shares, shift
-from models.evaporate.tokens import CODE, CODE_PLUS, DIRECT, SCALE, Source, predict
+from models.evaporate.tokens import CODE, CODE_PLUS, DIRECT
 from tasks.evaporate import candidate_of
 from tasks.evaporate_models import names_by_source, replayed, tables_read, texts_by_source
 from tasks.produces import Step, produces
@@ -30,7 +30,6 @@ _TYPES: Mapping[str, Any] = {
     "list": list[str] | None,
     "text": str | None,
 }
-_DIRECT_STEP = "direct"  # as models/evaporate/direct.py calls it
 _CELLS = ["source", "doc_id", "attribute", "value", "posterior"]
 
 
@@ -197,71 +196,6 @@ def extraction_scores(
                 for figure in scores.score_strategies(there, gold, strategies, names)
             ]
     return pa.Table.from_pylist(rows, schema=tables.ExtractionScores.arrow_schema())
-
-
-@produces("token_ledger", version=1)
-def token_ledger(
-    documents: list[TableRef], attributes: TableRef, wanted: Wanted, calls: TableRef | None
-) -> pa.Table:
-    """What the strategies would cost on this collection, and what was spent step by step."""
-    sizes: dict[str, list[int]] = {}
-    collection = ""
-    for ref in documents:
-        for row in ref.read(["collection", "source", "bytes"]).to_pylist():
-            collection = row["collection"]
-            sizes.setdefault(row["source"], []).append(row["bytes"])
-    columns = [row["source"] for row in attributes.read(["source"]).to_pylist()]
-    rows = []
-    for source, lengths in sorted(sizes.items()):
-        size = Source(
-            documents=len(lengths),
-            characters=sum(lengths),
-            attributes=columns.count(source),
-            samples=wanted.examples,
-            chunk=wanted.chunk,
-        )
-        head = {"collection": collection, "source": source, "documents": len(lengths)}
-        rows += [
-            {
-                **head,
-                "strategy": cost.strategy,
-                "step": "predicted",
-                "prompt_tokens": cost.prompt,
-                "completion_tokens": cost.completion,
-                "projected_10k": cost.at_scale,
-            }
-            for cost in predict(size)
-        ]
-        for step, spent in _spent(calls, source).items():
-            read = min(wanted.direct, len(lengths)) if step == _DIRECT_STEP else len(lengths)
-            growth = SCALE / read if step == _DIRECT_STEP else 1
-            rows.append(
-                {
-                    **head,
-                    "documents": read,
-                    "strategy": DIRECT if step == _DIRECT_STEP else CODE_PLUS,
-                    "step": step,
-                    "prompt_tokens": spent[0],
-                    "completion_tokens": spent[1],
-                    "projected_10k": round(sum(spent) * growth),
-                }
-            )
-    return pa.Table.from_pylist(rows, schema=tables.TokenLedger.arrow_schema())
-
-
-def _spent(calls: TableRef | None, source: str) -> dict[str, tuple[int, int]]:
-    """Tokens of prompts and answers by step; without a model, nothing for the functions."""
-    if calls is None:
-        return {"functions": (0, 0)}
-    spent: dict[str, tuple[int, int]] = {}
-    for row in calls.read(["source", "step", "prompt_tokens", "completion_tokens"]).to_pylist():
-        if row["source"] == source:
-            prompt, completion = spent.get(row["step"], (0, 0))
-            spent[row["step"]] = (
-                prompt + row["prompt_tokens"],
-                completion + row["completion_tokens"],
-            )
-    return spent
 
 
 def _shares(extractions: TableRef) -> dict[tuple[str, str], Shares]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ class Call(BaseModel, frozen=True, extra="forbid"):
     text: str
     prompt_tokens: int
     completion_tokens: int
+    seconds: float | None = None  # the answer took; null in records without it
 
 
 class Tokens(NamedTuple):
@@ -106,6 +108,7 @@ class Asker:
                 f"{question.user[-120:]!r}; run with the model to record it"
             )
         prompt = self._model.chat_prompt(question.user) + question.opening
+        started = time.perf_counter()
         answer = self._model.generate([prompt], sampling)[0]
         call = Call(
             step=step,
@@ -114,6 +117,7 @@ class Asker:
             text=answer.text,
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
+            seconds=time.perf_counter() - started,
         )
         self._known[key] = call
         self._keep(call)

@@ -241,3 +241,13 @@ class DriftConfig(BaseModel, frozen=True, extra="forbid"):
         default=True,
         description="make new functions for an alarming attribute from samples of its batch",
     )
+
+
+class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
+    """The documents on which functions are timed."""
+
+    folder: str = Field(
+        default="", description="folder of documents; empty: METADATA of installed packages"
+    )
+    documents: int = Field(default=400, ge=1, description="documents at most")
+    runs: int = Field(default=3, ge=1, description="runs a median is over")

@@ -4,9 +4,10 @@ import json
 
 from data.lake import Lake
 from data.lake.tables.house import Benchmarks
+from models.evaporate.config import BenchmarkConfig as EvaporateBenchmark
 from models.measuring import Measurement, in_turn
 from models.t1.config import BenchmarkConfig
-from tasks.benchmarks import _rows, t1_benchmarks
+from tasks.benchmarks import _rows, evaporate_benchmarks, t1_benchmarks
 
 
 def test_the_ratio_is_above_one_when_ours_is_better_whatever_the_unit():
@@ -29,3 +30,13 @@ def test_t1_is_measured_into_rows_that_keep_the_contract(lake_url):
     Lake(lake_url).publish(Benchmarks, rows, recipe="c" * 64, fields={})
     assert {row["system"] for row in rows.to_pylist()} == {"t1"}
     assert "neuraloperator" in json.loads(rows["versions"][0].as_py())
+
+
+def test_functions_are_timed_on_a_folders_documents(tmp_path, lake_url):
+    for i in range(3):
+        (tmp_path / f"{i}.txt").write_text(f"Applicant: firm {i}\nPanel: none\n" * 20)
+    rows = evaporate_benchmarks.fn(
+        EvaporateBenchmark(folder=str(tmp_path), documents=2, runs=1), "here"
+    )
+    Lake(lake_url).publish(Benchmarks, rows, recipe="e" * 64, fields={})
+    assert rows["size"].to_pylist() == ["100 functions x 2 documents"]

@@ -34,7 +34,8 @@ from tasks import evaporate_models
 from tasks.evaporate import extractions
 from tasks.evaporate_functions import functions, labels
 from tasks.evaporate_models import model_calls
-from tasks.evaporate_results import extraction_scores, token_ledger
+from tasks.evaporate_results import extraction_scores
+from tasks.evaporate_tokens import token_ledger
 
 WANTED = Wanted(topic="people", attributes=("age",), examples=4, seed=0, chunk=3000, direct=2)
 ASKED = {"wanted": WANTED, "schema": SchemaConfig(), "synthesis": SynthesisConfig(), "since": 0}
@@ -104,6 +105,9 @@ def test_what_was_asked_once_is_not_asked_again(
     spent = {row["step"]: row for row in ledger if row["step"] != "predicted"}
     assert sum(row["prompt_tokens"] for row in spent.values()) == sum(
         asked["prompt_tokens"].to_pylist()
+    )
+    assert sum(row["seconds"] for row in spent.values()) == pytest.approx(
+        sum(asked["seconds"].to_pylist())
     )
     direct = spent["direct"]
     tokens = direct["prompt_tokens"] + direct["completion_tokens"]

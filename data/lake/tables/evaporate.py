@@ -192,6 +192,9 @@ class TokenLedger(
     documents: int = column("documents of the source", ge=0)
     prompt_tokens: int = column("tokens of the prompts", ge=0)
     completion_tokens: int = column("tokens of the answers", ge=0)
+    seconds: float | None = column(
+        "time of the answers; null for predictions and where not all are timed", unit="s", ge=0
+    )
     projected_10k: int = column("tokens of the same for 10,000 documents", ge=0)
 
 
@@ -213,6 +216,7 @@ class ModelCalls(
     text: str = column("the answer")
     prompt_tokens: int = column("tokens of the prompt", ge=0)
     completion_tokens: int = column("tokens of the answer", ge=0)
+    seconds: float | None = column("the answer took; null where not timed", unit="s", ge=0)
 
 
 class Attributes(
