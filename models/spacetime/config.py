@@ -122,6 +122,30 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     )
 
 
+class SettingConfig(BaseModel, frozen=True, extra="forbid"):
+    """What of a network's fit is chosen by trials."""
+
+    lag: int = Field(description="look-back [steps]; the paper's 336", ge=2)
+    transform: Literal["mean", "last", "seasonal"] = Field(
+        description="what is subtracted from a window; the paper's mean"
+    )
+    learning_rate: float = Field(description="peak learning rate; the paper's 1e-3", gt=0, le=1)
+
+
+class SearchConfig(BaseModel, frozen=True, extra="forbid"):
+    """Trials of settings on rows before the test split; without settings nothing is tried."""
+
+    settings: tuple[SettingConfig, ...] = Field(
+        default=(), description="what is tried at the longest horizon; none: as configured"
+    )
+    origins: int = Field(
+        default=3, description="rolling origins, each with its own validation rows", ge=1
+    )
+    seed: int = Field(
+        default=100, description="random seed of the trials; none of the final fits'", ge=0
+    )
+
+
 class FitConfig(BaseModel, frozen=True, extra="forbid"):
     """One forecaster to fit, or all closed forms together, for one look-back and horizon."""
 
@@ -143,6 +167,12 @@ class FitConfig(BaseModel, frozen=True, extra="forbid"):
     )
     network: ModelConfig = Field(default=ModelConfig(), description="shape of a network")
     train: TrainConfig = Field(default=TrainConfig(), description="how a network is fitted")
+
+    def with_setting(self, setting: SettingConfig) -> Self:
+        """The same fit with this look-back, transform and learning rate."""
+        network = self.network.model_copy(update={"transform": setting.transform})
+        train = self.train.model_copy(update={"learning_rate": setting.learning_rate})
+        return self.model_copy(update={"lag": setting.lag, "network": network, "train": train})
 
 
 class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
