@@ -6,16 +6,23 @@ import torch
 from statsmodels.tsa.ar_model import AutoReg
 from torch import Tensor
 
-from models.spacetime.kernels import bound_l1, causal_conv, companion_kernel
+from models.spacetime.kernels import (
+    bound_l1,
+    causal_conv,
+    companion_kernel,
+    companion_matrix,
+)
 from models.spacetime.rivals import DiagonalSSM
 from models.spacetime.ssm import (
     ClosedLoopSSM,
     CompanionSSM,
+    characteristic_series,
     closed_loop_reference,
     closed_loop_rows,
     final_state,
     final_state_reference,
     last_unit,
+    roll_out,
 )
 
 DOUBLE = torch.float64
@@ -196,3 +203,54 @@ def test_companion_learns_an_ar6_that_a_diagonal_layer_does_not(seed: int) -> No
     innovation = np.square(past[:, 6] - past[:, 5::-1] @ phi).mean()
     assert errors[0] < 1.05 * innovation
     assert errors[1] > 1.2 * innovation
+
+
+@pytest.mark.parametrize("state", [1, 2, 5, 32])
+@pytest.mark.parametrize("horizon", [1, 5, 33, 150])
+def test_roll_out_equals_the_rolled_rows(state: int, horizon: int) -> None:
+    """Values and all gradients, also where the loop's eigenvalues lie outside of the unit disc."""
+    torch.manual_seed(state)
+    vectors = [bound_l1(torch.randn(3, state, dtype=DOUBLE)).requires_grad_() for _ in range(4)]
+    x = torch.randn(2, 3, state, dtype=DOUBLE, requires_grad=True)
+    rows = torch.einsum("dhj,bdj->bdh", closed_loop_rows(*vectors, horizon), x)
+    fast = roll_out(*vectors, state=x, horizon=horizon)
+    torch.testing.assert_close(fast, rows)
+    weights = torch.randn_like(rows)
+    for one, other in zip(
+        *(
+            torch.autograd.grad((y * weights).sum(), [*vectors, x], allow_unused=True)
+            for y in (fast, rows)
+        ),
+        strict=True,
+    ):
+        if other is None:
+            assert one is None or one.abs().max() == 0
+        else:
+            torch.testing.assert_close(one, other)
+
+
+def test_characteristic_series_is_the_determinant() -> None:
+    torch.manual_seed(0)
+    a, b, k = (torch.randn(4, 6, dtype=DOUBLE) for _ in range(3))
+    loop = companion_matrix(a) + b.unsqueeze(-1) * k.unsqueeze(-2)
+    for x in (0.3, -1.2):
+        literal = torch.linalg.det(torch.eye(6, dtype=DOUBLE) - x * loop)
+        powers = x ** torch.arange(9, dtype=DOUBLE)
+        torch.testing.assert_close(characteristic_series(a, b, k, 9) @ powers, literal)
+
+
+@pytest.mark.parametrize("column", ["random", "walk", "positive"])
+def test_roll_out_keeps_its_digits_in_single_precision(column: str) -> None:
+    """Even where a forecast grows by ten orders of magnitude over its horizon."""
+    torch.manual_seed(0)
+    shift = 0.5 if column == "random" else 0.0
+    vectors = [bound_l1(torch.rand(8, 32) - shift) for _ in range(4)]
+    if column == "walk":
+        vectors[0] = unit(32, 31).float().repeat(8, 1)
+    x = torch.randn(4, 8, 32)
+    literal = torch.einsum(
+        "dhj,bdj->bdh", closed_loop_rows(*(v.double() for v in vectors), 720), x.double()
+    )
+    largest = literal.abs().amax(dim=-1, keepdim=True)
+    error = (roll_out(*vectors, state=x, horizon=720) - literal).abs() / largest
+    assert error.max() < 1e-4
