@@ -76,7 +76,7 @@ def forecasters(series: TableRef, config: FitConfig) -> pa.Table:
     )
 
 
-@produces("forecasts", version=2)
+@produces("forecasts", version=3)
 def forecasts(series: Sequence[TableRef], forecasters: Sequence[TableRef], every: int) -> pa.Table:
     """Every forecaster's forecast of every `every`-th test window of its series."""
     from models.spacetime.forecasters import forecast_test_windows
@@ -89,7 +89,7 @@ def forecasts(series: Sequence[TableRef], forecasters: Sequence[TableRef], every
     return pa.concat_tables(parts)
 
 
-@produces("forecast_errors", version=1)
+@produces("forecast_errors", version=2)
 def forecast_errors(series: Sequence[TableRef], forecasters: Sequence[TableRef]) -> pa.Table:
     """Errors of every forecaster in every test window; none is left out."""
     from models.spacetime.forecasters import errors_of_test_windows

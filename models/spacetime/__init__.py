@@ -8,8 +8,8 @@ algorithms for them, ssm.py the open-loop, closed-loop and recurrent layers made
 network.py and forecaster.py are the network around those, rivals.py others of its width, train.py
 their fit. windows.py cuts a series, baselines.py and arima.py forecast it without a network,
 intervals.py adds prediction intervals; forecasters.py fits and runs all of them on the same
-windows, significance.py compares their errors. selection.py chooses
-look-back, transform and learning rate by rolling origins. future.py forecasts beyond the end of series.
+windows, significance.py compares their errors. selection.py chooses look-back, transform and
+learning rate by rolling origins. future.py forecasts beyond the end of series.
 
 Deviations
 ----------

@@ -60,8 +60,8 @@ class Forecasters(
     )
     weights: bytes | None = column("the fitted arrays as safetensors; null for naive rules")
     radius: list[float] = column(
-        "half widths of the intervals on standardised data, by step and channel in C order: "
-        "conformal over the validation windows"
+        "half widths of the first intervals on standardised data, by step and channel in C order: "
+        "conformal over the validation windows; they follow the outcomes from then on"
     )
     config: str = column("settings of the fit, FitConfig as JSON")
 
