@@ -1,9 +1,10 @@
 """SpaceTime: fit companion state-space forecasters beside their rivals, score every window.
 
-series -+-> forecasters -+-> forecasts
-        |                +-> forecaster_spectra
-        +----------------+-> forecast_errors -+-> forecast_tests
-                                              +-> forecast_scores
+series -+-> forecaster_trials -+
+        +----------------------+-> forecasters -+-> forecasts
+        |                                       +-> forecaster_spectra
+        +---------------------------------------+-> forecast_errors -+-> forecast_tests
+                                                                     +-> forecast_scores
 """
 
 from pydantic import BaseModel, Field
@@ -19,6 +20,7 @@ from tasks.spacetime import (
     forecast_scores,
     forecast_tests,
     forecaster_spectra,
+    forecaster_trials,
     forecasters,
     forecasts,
     series,
@@ -136,7 +138,11 @@ def spacetime(config: SpaceTimeConfig = PROFILES["quick"]) -> TableRef:
         source = Source(digest=series_digest(case.series.dataset, folder), folder=folder)
         history = series(case.series, source)
         histories += [] if history in histories else [history]
-        fitted += forecasters.submit_each([(history, one) for one in case.forecast.fits()])
+        asked, origins = case.forecast, case.forecast.search.origins
+        tried = results(
+            forecaster_trials.submit_each([(history, one, origins) for one in asked.tried()])
+        )
+        fitted += forecasters.submit_each([(history, one, tried) for one in asked.fits()])
     networks = results(fitted)
     shown = forecasts.submit(histories, networks, config.keep_every)
     spectra = forecaster_spectra.submit(networks)

@@ -222,6 +222,23 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
     rival_seconds: float | None = Field(
         default=None, description="most time of a rival network's fit [s]", gt=0
     )
+    search: SearchConfig = Field(
+        default=SearchConfig(), description="how look-back, transform and rate are chosen"
+    )
+
+    def tried(self) -> list[FitConfig]:
+        """One fit of SpaceTime for every setting of the search, at the longest horizon."""
+        longest = FitConfig(
+            model="spacetime",
+            channels=self.channels,
+            lag=self.lag,
+            horizon=max(self.horizons),
+            season=self.season,
+            seed=self.search.seed,
+            network=self.model,
+            train=self.train,
+        )
+        return [longest.with_setting(setting) for setting in self.search.settings]
 
     def fits(self) -> list[FitConfig]:
         """Every fit this asks for, the closed forms of each horizon first."""
@@ -256,32 +273,20 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
         return found
 
     @model_validator(mode="after")
-    def _lag_holds_what_the_models_read(self) -> Self:
-        if self.lag < self.season:
-            raise ValueError(f"lag {self.lag} must hold a whole season of {self.season} steps")
-        inputs = self.lag - (self.season if self.model.transform == "seasonal" else 0)
-        if inputs <= self.model.state:
-            raise ValueError(
-                f"lag {self.lag} leaves {inputs} inputs; the loss needs more than the "
-                f"state size {self.model.state}"
-            )
+    def _lags_hold_what_the_models_read(self) -> Self:
+        asked = [(self.lag, self.model.transform)]
+        asked += [(setting.lag, setting.transform) for setting in self.search.settings]
+        for lag, transform in asked:
+            if lag < self.season:
+                raise ValueError(f"lag {lag} must hold a whole season of {self.season} steps")
+            inputs = lag - (self.season if transform == "seasonal" else 0)
+            if inputs <= self.model.state:
+                raise ValueError(
+                    f"lag {lag} leaves {inputs} inputs; the loss needs more than the "
+                    f"state size {self.model.state}"
+                )
+        if self.search.settings and self.search.seed in self.seeds:
+            raise ValueError(f"seed {self.search.seed} chooses settings: take others to fit them")
         if min(self.horizons) < 1:
             raise ValueError(f"horizons must be at least 1 step, got {self.horizons}")
         return self
-
-
-class FutureConfig(BaseModel, frozen=True, extra="forbid"):
-    """A forecast of what comes after the end of series."""
-
-    horizon: int = Field(default=24, description="steps to forecast", ge=1)
-    season: int | None = Field(
-        default=None, description="period of the series [steps]; null: as its step suggests", ge=1
-    )
-    coverage: float = Field(
-        default=0.9, description="share of outcomes that intervals should hold [0..1]", gt=0, lt=1
-    )
-    calendar: bool = Field(
-        default=False, description="whether hour, weekday and month explain the series first"
-    )
-    seconds: float = Field(default=40.0, description="most time the network may train [s]", gt=0)
-    seed: int = Field(default=0, description="random seed of weights and batches", ge=0)

@@ -29,7 +29,7 @@ class Trial(NamedTuple):
     origin: int  # 1: the earliest
     validation_mse: float  # on standardised data
     epochs: int
-    seconds: float
+    train_seconds: float
 
 
 def rolling_origins(history: History, count: int) -> list[History]:

@@ -66,6 +66,29 @@ class Forecasters(
     config: str = column("settings of the fit, FitConfig as JSON")
 
 
+class ForecasterTrials(
+    Contract,
+    table="forecaster_trials",
+    unique=("dataset", "target", "horizon", "lag", "transform", "learning_rate", "origin"),
+    partition=("dataset", "target", "horizon", "lag", "transform", "learning_rate"),
+):
+    """Fits that choose a setting of SpaceTime: at rolling origins, all before the test rows."""
+
+    dataset: str = column("name of the series")
+    target: str = column("channel forecast; 'all' when one forecaster does several")
+    horizon: int = column("reach of the forecast", unit="steps", ge=1)
+    lag: int = column("look-back that was tried", unit="steps", ge=1)
+    transform: str = column("input transform that was tried", isin=("mean", "last", "seasonal"))
+    learning_rate: float = column("peak learning rate that was tried", gt=0)
+    origin: int = column("which origin, 1 the earliest; each has validation rows of its own", ge=1)
+    seed: int = column("random seed of weights and batches", ge=0)
+    validation_mse: float = column(
+        "mean squared error on standardised data over all validation windows of the origin", ge=0
+    )
+    epochs: int = column("passes over the train windows", ge=1)
+    train_seconds: float = column("time of fitting", unit="s", ge=0)
+
+
 class Forecasts(
     Contract,
     table="forecasts",
