@@ -5,15 +5,19 @@ series -+-> forecaster_trials -+
         |                                       +-> forecaster_spectra
         +---------------------------------------+-> forecast_errors -+-> forecast_tests
                                                                      +-> forecast_scores
+labelled series -> classification_scores
 """
 
 from pydantic import BaseModel, Field
 
+from data.datasets.labelled import labelled_digest
 from data.datasets.series import series_digest
 from data.lake import TableRef
+from models.spacetime.classifier_config import ClassifierConfig
 from models.spacetime.config import ForecastConfig, ModelConfig, SeriesConfig, TrainConfig
 from tasks.pipeline import pipeline
 from tasks.produces import results
+from tasks.series_labels import classification_scores
 from tasks.spacetime import (
     Source,
     forecast_errors,
@@ -43,6 +47,14 @@ class SpaceTimeConfig(CaseConfig, frozen=True, extra="forbid"):
     folder: str = Field(
         default="",
         description="folder of data sets with ett and monash_tsf; empty leaves `files` out",
+    )
+    labelled: tuple[ClassifierConfig, ...] = Field(
+        default=(),
+        description="labelled series to classify; they lie in the package sktime, which need not be "
+        "installed with its dependencies",
+    )
+    labelled_seeds: tuple[int, ...] = Field(
+        default=(0, 1, 2), description="random seeds of the classifiers", min_length=1
     )
     keep_every: int = Field(
         default=1, description="keeps the forecasts of every so many test windows", ge=1
@@ -94,6 +106,7 @@ PROFILES = {
             lag=336, horizons=(24, 96, 168), seeds=(0, 1, 2), train=TrainConfig(epochs=20)
         ),
         files=_FILES,
+        labelled=(ClassifierConfig(), ClassifierConfig(dataset="ItalyPowerDemand")),
         keep_every=24,
     ),
     # Sizes and training of the published commands (table 1).
@@ -143,11 +156,14 @@ def spacetime(config: SpaceTimeConfig = PROFILES["quick"]) -> TableRef:
             forecaster_trials.submit_each([(history, one, origins) for one in asked.tried()])
         )
         fitted += forecasters.submit_each([(history, one, tried) for one in asked.fits()])
+    labels = classification_scores.submit_each(
+        [(one, config.labelled_seeds, labelled_digest(one.dataset)) for one in config.labelled]
+    )
     networks = results(fitted)
     shown = forecasts.submit(histories, networks, config.keep_every)
     spectra = forecaster_spectra.submit(networks)
     errors = forecast_errors(histories, networks)
     tests = forecast_tests.submit(errors)
     scores = forecast_scores(errors, networks)
-    results([shown, spectra, tests])
+    results([shown, spectra, tests, *labels])
     return scores

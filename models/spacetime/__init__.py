@@ -9,7 +9,8 @@ network.py and forecaster.py are the network around those, rivals.py others of i
 their fit. windows.py cuts a series, baselines.py and arima.py forecast it without a network,
 intervals.py adds prediction intervals; forecasters.py fits and runs all of them on the same
 windows, significance.py compares their errors. selection.py chooses look-back, transform and
-learning rate by rolling origins. future.py forecasts beyond the end of series.
+learning rate by rolling origins. future.py forecasts beyond the end of series,
+classifier.py names whole ones.
 
 Deviations
 ----------
@@ -38,5 +39,7 @@ Deviations
   (ETTh1); see flows/spacetime.py.
 - Rivals forecast in one pass over the lag and `horizon` empty steps, as in S4's Informer tasks.
 - The fixed residual filters see zeros before the window, as in the released code.
+- The classifier has a layer norm before its readout; JapaneseVowels and other series inside a
+  package stand in for ECG and Speech Commands, which cannot be had offline.
 - The width grows with the number of channels; the released configuration fixes it at 128.
 """

@@ -101,9 +101,14 @@ class SpaceTime(ForecastNetwork):
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Transformed inputs (B, C, L) to the decoder's inputs z (B, D, L)."""
-        first = self.encoder[0]
-        assert isinstance(first, EncoderBlock)
-        kernel = first.ssm.kernel(inputs.shape[-1])
-        z = first.join(self.embedding(inputs), self.embedding.through(inputs, kernel))
-        encoded: Tensor = self.encoder[1:](z)
-        return encoded
+        return encode(self.embedding, self.encoder, inputs)
+
+
+def encode(embedding: ResidualEmbedding, encoder: nn.Sequential, inputs: Tensor) -> Tensor:
+    """Embedding and encoder blocks of (B, C, L), (B, D, L); the first two convolutions as one."""
+    first = encoder[0]
+    assert isinstance(first, EncoderBlock)
+    kernel = first.ssm.kernel(inputs.shape[-1])
+    z = first.join(embedding(inputs), embedding.through(inputs, kernel))
+    encoded: Tensor = encoder[1:](z)
+    return encoded

@@ -212,6 +212,30 @@ class ForecasterSpectra(
     modulus: float = column("distance from 0: 1 remembers for ever, below 1 it fades", ge=0)
 
 
+class ClassificationScores(
+    Contract,
+    table="classification_scores",
+    unique=("dataset", "model", "seed"),
+    partition=("dataset",),
+):
+    """Accuracy of SpaceTime's encoder with a classifier's head, beside simple classifiers."""
+
+    dataset: str = column("name of the labelled series")
+    model: str = column(
+        "name of the classifier",
+        isin=("majority", "nearest_neighbour", "logistic_regression", "spacetime"),
+    )
+    seed: int = column("random seed; 0 where nothing is random", ge=0)
+    accuracy: float = column("share of test series given their label", ge=0, le=1)
+    n_train: int = column("train series, those that validate included", ge=1)
+    n_test: int = column("test series: all there are", ge=1)
+    channels: int = column("values a step", ge=1)
+    classes: int = column("labels there are", ge=2)
+    parameters: int | None = column("trained numbers; null for baselines", ge=0)
+    epochs: int | None = column("passes over the train series; null for baselines", ge=0)
+    train_seconds: float | None = column("time of fitting; null for baselines", unit="s", ge=0)
+
+
 class UserSeries(
     Contract, table="user_series", unique=("source", "group", "position"), partition=("source",)
 ):
