@@ -50,8 +50,8 @@ class SpaceTimeConfig(CaseConfig, frozen=True, extra="forbid"):
     )
     labelled: tuple[ClassifierConfig, ...] = Field(
         default=(),
-        description="labelled series to classify; they lie in the package sktime, which need not be "
-        "installed with its dependencies",
+        description="labelled series to classify; they lie in the package sktime, which needs "
+        "none of its dependencies for that",
     )
     labelled_seeds: tuple[int, ...] = Field(
         default=(0, 1, 2), description="random seeds of the classifiers", min_length=1

@@ -4,6 +4,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+# A network of SpaceTime's width, one of neuralforecast, or ARIMA.
+Rival = Literal["arima", "s4d", "lstm", "transformer", "nlinear", "dlinear", "patchtst", "nhits"]
+
 
 class SplitConfig(BaseModel, frozen=True, extra="forbid"):
     """Cuts a series in time into train, validation and test rows."""
@@ -149,7 +152,7 @@ class SearchConfig(BaseModel, frozen=True, extra="forbid"):
 class FitConfig(BaseModel, frozen=True, extra="forbid"):
     """One forecaster to fit, or all closed forms together, for one look-back and horizon."""
 
-    model: Literal["closed_forms", "arima", "spacetime", "s4d", "lstm", "transformer"] = Field(
+    model: Literal["closed_forms", "spacetime"] | Rival = Field(
         default="closed_forms", description="what is fitted"
     )
     channels: tuple[str, ...] = Field(
@@ -214,10 +217,11 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
     )
     model: ModelConfig = Field(default=ModelConfig(), description="shape of the network")
     train: TrainConfig = Field(default=TrainConfig(), description="how the network is fitted")
-    rivals: tuple[Literal["arima", "s4d", "lstm", "transformer"], ...] = Field(
+    rivals: tuple[Rival, ...] = Field(
         default=(),
         description="more baselines: networks of the same width and depth, fitted alike with the "
-        "first seed, and an ARIMA chosen by AICc (needs `peers`)",
+        "first seed, those of neuralforecast in their own sizes and an ARIMA chosen by AICc (need "
+        "`peers`)",
     )
     rival_seconds: float | None = Field(
         default=None, description="most time of a rival network's fit [s]", gt=0

@@ -126,7 +126,16 @@ def forecast(fitted: Fitted, lags: Array) -> Array:
         case "arima":
             arrays = load_arrays(_weights(fitted))
             return Arima(**arrays, coefficients=fitted.parameters).predict(lags)
-        case "spacetime" | "s4d" | "lstm" | "transformer":
+        case (
+            "spacetime"
+            | "s4d"
+            | "lstm"
+            | "transformer"
+            | "nlinear"
+            | "dlinear"
+            | "patchtst"
+            | "nhits"
+        ):
             network = network_of(config, lags.shape[2])
             network.load_state_dict(load_tensors(_weights(fitted)))
             with torch_threads(config.train.threads):

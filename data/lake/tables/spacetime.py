@@ -14,6 +14,10 @@ _MODELS = (
     "s4d",
     "lstm",
     "transformer",
+    "nlinear",
+    "dlinear",
+    "patchtst",
+    "nhits",
 )
 
 
