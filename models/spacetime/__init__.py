@@ -35,8 +35,8 @@ Deviations
   training windows are never dropped, not even those of a last, shorter batch.
 - An epoch may take every few windows, from a start drawn anew each time: at a stride of 4 ETTh1 is
   learned in a quarter of the steps.
-- Inputs are taken less their last value where that validates better than the paper's lag mean
-  (ETTh1); see flows/spacetime.py.
+- Look-back, input transform and learning rate are chosen by rolling origins before the test rows,
+  not by the one validation split; see selection.py.
 - Rivals forecast in one pass over the lag and `horizon` empty steps, as in S4's Informer tasks.
 - The fixed residual filters see zeros before the window, as in the released code.
 - The classifier has a layer norm before its readout; JapaneseVowels and other series inside a

@@ -220,8 +220,8 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
     rivals: tuple[Rival, ...] = Field(
         default=(),
         description="more baselines: networks of the same width and depth, fitted alike with the "
-        "first seed, those of neuralforecast in their own sizes and an ARIMA chosen by AICc (need "
-        "`peers`)",
+        "first seed, those of neuralforecast in their own sizes (need `forecast-peers`), and an "
+        "ARIMA chosen by AICc (needs `peers`)",
     )
     rival_seconds: float | None = Field(
         default=None, description="most time of a rival network's fit [s]", gt=0

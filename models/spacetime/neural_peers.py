@@ -32,7 +32,8 @@ class NeuralPeer(ForecastNetwork):
             losses = import_module("neuralforecast.losses.pytorch")
         except ImportError as error:
             raise ValueError(
-                f"{config.model} needs the package neuralforecast: pip install -e '.[peers]'"
+                f"{config.model} needs the package neuralforecast: "
+                "pip install -e '.[forecast-peers]'"
             ) from error
         logging.getLogger("lightning_fabric.utilities.seed").setLevel(logging.WARNING)
         self.horizon = config.horizon

@@ -32,7 +32,7 @@ def test_without_the_package_the_way_to_it_is_told() -> None:
         network_of(config("nhits"), 1)
 
 
-@pytest.mark.skipif(not there, reason="needs neuralforecast (extra peers)")
+@pytest.mark.skipif(not there, reason="needs neuralforecast (extra forecast-peers)")
 @pytest.mark.parametrize("name", PEERS)
 def test_a_peer_is_fitted_and_forecasts_every_channel_alone(name: str) -> None:
     t = np.arange(400)
