@@ -37,12 +37,13 @@ class SeriesConfig(BaseModel, frozen=True, extra="forbid"):
         "saugeenday",
         "sunspot",
         "us_births",
+        "m4_hourly",
     ] = Field(
         default="seattle_temps", description="name of the series; the paper's main one is ETTh1"
     )
     split: SplitConfig = Field(
         default=SplitConfig(),
-        description="shares of train and test rows; ETTh1 and ETTh2 have their published rows",
+        description="shares of train and test rows; ETT and m4_hourly have their published rows",
     )
 
 

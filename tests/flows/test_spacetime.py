@@ -32,9 +32,9 @@ TIMES = ("train_seconds", "epoch_seconds")
 
 
 def run(lake: Path, runner: str) -> Lake:
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "run", "spacetime"]
     done = subprocess.run(
-        [sys.executable, "-c", "from flows.cli import main; main()", "run", "spacetime", *SMALL]
-        + ["--runner", runner, "--json"],
+        [*command, *SMALL, "--runner", runner, "--json"],
         cwd=CHECKOUT,
         env=os.environ | {"HEADWATER_LAKE": str(lake)},
         capture_output=True,
