@@ -19,7 +19,7 @@ from models.flexgen.random_weights import OptShape
 from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.lm.config import ModelConfig
 from models.sequence.config import ConvBenchmark
-from models.spacetime.config import BenchmarkConfig as SpaceTimeBenchmark
+from models.spacetime.benchmark_config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.benchmarks import (
     evaporate_benchmarks,

@@ -48,7 +48,7 @@ def forecast(call: Call) -> None:
     if call.output is not None and call.output.suffix not in (".csv", ".parquet"):
         raise CallError(f"--output {call.output}: write a .csv or a .parquet file")
     server.configure_client()
-    from models.spacetime.config import FutureConfig
+    from models.spacetime.future_config import FutureConfig
     from tasks.provenance import alone
     from tasks.records import publish_record
     from tasks.runs import lineage_rows, used

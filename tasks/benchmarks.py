@@ -23,7 +23,7 @@ from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.helm.config import BenchmarkConfig as HelmBenchmark
 from models.measuring import Measurement
 from models.sequence.config import ConvBenchmark
-from models.spacetime.config import BenchmarkConfig as SpaceTimeBenchmark
+from models.spacetime.benchmark_config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.flexgen import weights_of
 from tasks.produces import produces

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from data.lake import TableRef
 from data.lake.tables import CONTRACTS
-from models.spacetime.config import FitConfig, SeriesConfig
+from models.spacetime.config import FitConfig, SeriesConfig, SettingConfig
 from tasks.produces import produces, scratch
 from tasks.progress import progress_bar
 
@@ -55,12 +55,40 @@ def series(config: SeriesConfig, source: Source) -> pa.Table:
     )
 
 
+@produces("forecaster_trials", version=1)
+def forecaster_trials(series: TableRef, config: FitConfig, origins: int) -> pa.Table:
+    """One setting of SpaceTime fitted at rolling origins before the test rows of a series."""
+    from models.spacetime.selection import try_setting
+
+    name, history = _history(series)
+    trials = try_setting(
+        history,
+        config,
+        origins,
+        folder=scratch(),
+        progress=progress_bar(
+            f"trying lag {config.lag}, {config.network.transform} on {name}, "
+            f"rate {config.train.learning_rate}"
+        ),
+    )
+    target = history.only(config.channels).target
+    keys = {"dataset": name, "target": target, "horizon": config.horizon, "seed": config.seed}
+    return pa.Table.from_pylist(
+        [keys | trial.setting.model_dump() | trial._asdict() for trial in trials],
+        schema=CONTRACTS["forecaster_trials"].arrow_schema(),
+    )
+
+
 @produces("forecasters", version=2)
-def forecasters(series: TableRef, config: FitConfig) -> pa.Table:
-    """One fit to the train rows of a series: a network, an ARIMA, or all closed forms."""
+def forecasters(series: TableRef, config: FitConfig, trials: Sequence[TableRef] = ()) -> pa.Table:
+    """One fit to the train rows of a series: a network, an ARIMA, or all closed forms.
+
+    Look-back, transform and learning rate are the best of the trials, if there are any.
+    """
     from models.spacetime.forecasters import fit
 
     name, history = _history(series)
+    config = _as_chosen(config, trials)
     fits = fit(
         [history],
         config,
@@ -76,7 +104,7 @@ def forecasters(series: TableRef, config: FitConfig) -> pa.Table:
     )
 
 
-@produces("forecasts", version=2)
+@produces("forecasts", version=3)
 def forecasts(series: Sequence[TableRef], forecasters: Sequence[TableRef], every: int) -> pa.Table:
     """Every forecaster's forecast of every `every`-th test window of its series."""
     from models.spacetime.forecasters import forecast_test_windows
@@ -89,7 +117,7 @@ def forecasts(series: Sequence[TableRef], forecasters: Sequence[TableRef], every
     return pa.concat_tables(parts)
 
 
-@produces("forecast_errors", version=1)
+@produces("forecast_errors", version=2)
 def forecast_errors(series: Sequence[TableRef], forecasters: Sequence[TableRef]) -> pa.Table:
     """Errors of every forecaster in every test window; none is left out."""
     from models.spacetime.forecasters import errors_of_test_windows
@@ -186,6 +214,20 @@ def _fitted(
     for row in (row for ref in forecasters for row in ref.read().to_pylist()):
         known = {key: row[key] for key in row if key not in ("dataset", "target", "fit")}
         yield row["dataset"], row["target"], histories[row["dataset"]], Fitted(**known)
+
+
+def _as_chosen(config: FitConfig, trials: Sequence[TableRef]) -> FitConfig:
+    from models.spacetime.selection import Trial, best_setting
+
+    found = [
+        Trial(
+            SettingConfig(**{name: row[name] for name in SettingConfig.model_fields}),
+            *(row[name] for name in Trial._fields[1:]),
+        )
+        for ref in trials
+        for row in ref.read().to_pylist()
+    ]
+    return config.with_setting(best_setting(found)) if found else config
 
 
 def _labelled(dataset: str, task: str, fitted: Fitted, columns: dict[str, Any]) -> pa.Table:

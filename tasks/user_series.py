@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from data.lake import TableRef
 from data.lake.tables import CONTRACTS
-from models.spacetime.config import FutureConfig
+from models.spacetime.future_config import FutureConfig
 from tasks.produces import produces, scratch
 from tasks.progress import progress_bar
 from tasks.records import quarantine

@@ -104,7 +104,7 @@ def clock_of(stamps: pd.DatetimeIndex, where: str) -> Clock:
         numbers = stamps.year * 12 + stamps.month
         months = int(pd.Series(np.diff(numbers)).mode().min())
         return Clock("months", start, months=months, month_end=month_end)
-    if common == pd.Timedelta(days=1) and len(stamps) > 10 and (stamps.dayofweek < 5).all():
+    if common == pd.Timedelta(days=1) and len(stamps) > 10 and (stamps.day_of_week < 5).all():
         return Clock("business days", start)
     clock = Clock("fixed", start, step=common)
     off = clock.position(stamps)

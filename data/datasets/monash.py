@@ -33,25 +33,42 @@ class MonashSeries:
     values: list[float]
 
 
-def read_monash(name: str, folder: Path) -> HourlySeries:
-    """A file of one series, as a table of one channel `value`.
+# The rows that train, validate and test where the archive fixes a horizon: M4's is 48 hours.
+PANEL_ENDS = {"m4_hourly": (604, 700, 748)}
 
-    folder: holds monash_tsf. Raises ValueError when the file is missing, cannot be read, has
-    another number of series or missing values.
+
+def read_monash(name: str, folder: Path) -> HourlySeries:
+    """A file as a table: one channel `value`, or a panel's series by name.
+
+    The series of a panel start when they like and differ in length: each keeps as many of its last
+    rows as the shortest has, so that all end together; times are those of the first.
+    folder: holds monash_tsf. Raises ValueError when the file is missing, cannot be read or has
+    missing values.
     """
     path = folder / "monash_tsf" / FILES[name]
     try:
         text = gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
     except (OSError, EOFError) as error:
         raise ValueError(f"{path}: cannot be read ({error})") from error
-    found = parse_tsf(text, str(path))
-    if len(found) != 1:
-        raise ValueError(f"{path}: one series expected, it has {len(found)}")
-    [one] = found
-    if not all(map(math.isfinite, one.values)):
-        raise ValueError(f"{path}: values are missing; take the file without missing values")
-    times = [one.start + i * one.step for i in range(len(one.values))]
-    return HourlySeries(times, {"value": one.values})
+    return panel(parse_tsf(text, str(path)), str(path))
+
+
+def panel(found: list[MonashSeries], source: str) -> HourlySeries:
+    """Series side by side, aligned at their ends. Raises ValueError where values are missing."""
+    for one in found:
+        if not all(map(math.isfinite, one.values)):
+            raise ValueError(
+                f"{source}, {one.name}: values are missing; take the file without missing values"
+            )
+    if len({one.step for one in found}) > 1 or len({one.name for one in found}) < len(found):
+        raise ValueError(f"{source}: series must have one step and a name of their own")
+    rows = min(len(one.values) for one in found)
+    first = found[0]
+    skipped = len(first.values) - rows
+    times = [first.start + (skipped + i) * first.step for i in range(rows)]
+    names = [one.name for one in found] if len(found) > 1 else ["value"]
+    channels = {name: one.values[-rows:] for name, one in zip(names, found, strict=True)}
+    return HourlySeries(times, channels)
 
 
 def parse_tsf(text: str, source: str) -> list[MonashSeries]:

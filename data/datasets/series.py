@@ -38,7 +38,9 @@ def series_digest(dataset: str, folder: str) -> str:
 
 def rows_of_published_split(dataset: str) -> tuple[int, int, int] | None:
     """Ends of the train, validation and test rows where a data set's authors fixed them."""
-    return (ett.TRAIN_END, ett.VALIDATION_END, ett.TEST_END) if dataset in ett.FILES else None
+    if dataset in ett.FILES:
+        return ett.TRAIN_END, ett.VALIDATION_END, ett.TEST_END
+    return monash.PANEL_ENDS.get(dataset)
 
 
 def _source(dataset: str, folder: str) -> str:

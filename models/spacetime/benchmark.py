@@ -14,7 +14,8 @@ from torch import Tensor
 
 from models.measuring import Measurement, in_turn
 from models.progress import Progress, silent
-from models.spacetime.config import BenchmarkConfig, FitConfig, TrainConfig
+from models.spacetime.benchmark_config import BenchmarkConfig
+from models.spacetime.config import FitConfig, TrainConfig
 from models.spacetime.kernels import bound_l1, companion_kernel
 from models.spacetime.published_kernels import kernel_by_squaring
 from models.spacetime.train import network_of

@@ -4,6 +4,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+# A network of SpaceTime's width, one of neuralforecast, or ARIMA.
+Rival = Literal["arima", "s4d", "lstm", "transformer", "nlinear", "dlinear", "patchtst", "nhits"]
+
 
 class SplitConfig(BaseModel, frozen=True, extra="forbid"):
     """Cuts a series in time into train, validation and test rows."""
@@ -34,12 +37,13 @@ class SeriesConfig(BaseModel, frozen=True, extra="forbid"):
         "saugeenday",
         "sunspot",
         "us_births",
+        "m4_hourly",
     ] = Field(
         default="seattle_temps", description="name of the series; the paper's main one is ETTh1"
     )
     split: SplitConfig = Field(
         default=SplitConfig(),
-        description="shares of train and test rows; ETTh1 and ETTh2 have their published rows",
+        description="shares of train and test rows; ETT and m4_hourly have their published rows",
     )
 
 
@@ -122,10 +126,34 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     )
 
 
+class SettingConfig(BaseModel, frozen=True, extra="forbid"):
+    """What of a network's fit is chosen by trials."""
+
+    lag: int = Field(description="look-back [steps]; the paper's 336", ge=2)
+    transform: Literal["mean", "last", "seasonal"] = Field(
+        description="what is subtracted from a window; the paper's mean"
+    )
+    learning_rate: float = Field(description="peak learning rate; the paper's 1e-3", gt=0, le=1)
+
+
+class SearchConfig(BaseModel, frozen=True, extra="forbid"):
+    """Trials of settings on rows before the test split; without settings nothing is tried."""
+
+    settings: tuple[SettingConfig, ...] = Field(
+        default=(), description="what is tried at the longest horizon; none: as configured"
+    )
+    origins: int = Field(
+        default=3, description="rolling origins, each with its own validation rows", ge=1
+    )
+    seed: int = Field(
+        default=100, description="random seed of the trials; none of the final fits'", ge=0
+    )
+
+
 class FitConfig(BaseModel, frozen=True, extra="forbid"):
     """One forecaster to fit, or all closed forms together, for one look-back and horizon."""
 
-    model: Literal["closed_forms", "arima", "spacetime", "s4d", "lstm", "transformer"] = Field(
+    model: Literal["closed_forms", "spacetime"] | Rival = Field(
         default="closed_forms", description="what is fitted"
     )
     channels: tuple[str, ...] = Field(
@@ -138,11 +166,23 @@ class FitConfig(BaseModel, frozen=True, extra="forbid"):
     coverage: float = Field(
         default=0.9, description="share of outcomes that intervals should hold [0..1]", gt=0, lt=1
     )
+    tracking: float = Field(
+        default=0.005,
+        description="how fast intervals follow the outcomes [share of their width a step]",
+        ge=0,
+        lt=1,
+    )
     penalties: tuple[float, ...] = Field(
         default=(), description="ridge penalties tried on the validation windows"
     )
     network: ModelConfig = Field(default=ModelConfig(), description="shape of a network")
     train: TrainConfig = Field(default=TrainConfig(), description="how a network is fitted")
+
+    def with_setting(self, setting: SettingConfig) -> Self:
+        """The same fit with this look-back, transform and learning rate."""
+        network = self.network.model_copy(update={"transform": setting.transform})
+        train = self.train.model_copy(update={"learning_rate": setting.learning_rate})
+        return self.model_copy(update={"lag": setting.lag, "network": network, "train": train})
 
 
 class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
@@ -178,14 +218,32 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
     )
     model: ModelConfig = Field(default=ModelConfig(), description="shape of the network")
     train: TrainConfig = Field(default=TrainConfig(), description="how the network is fitted")
-    rivals: tuple[Literal["arima", "s4d", "lstm", "transformer"], ...] = Field(
+    rivals: tuple[Rival, ...] = Field(
         default=(),
         description="more baselines: networks of the same width and depth, fitted alike with the "
-        "first seed, and an ARIMA chosen by AICc (needs `peers`)",
+        "first seed, those of neuralforecast in their own sizes (need `forecast-peers`), and an "
+        "ARIMA chosen by AICc (needs `peers`)",
     )
     rival_seconds: float | None = Field(
         default=None, description="most time of a rival network's fit [s]", gt=0
     )
+    search: SearchConfig = Field(
+        default=SearchConfig(), description="how look-back, transform and rate are chosen"
+    )
+
+    def tried(self) -> list[FitConfig]:
+        """One fit of SpaceTime for every setting of the search, at the longest horizon."""
+        longest = FitConfig(
+            model="spacetime",
+            channels=self.channels,
+            lag=self.lag,
+            horizon=max(self.horizons),
+            season=self.season,
+            seed=self.search.seed,
+            network=self.model,
+            train=self.train,
+        )
+        return [longest.with_setting(setting) for setting in self.search.settings]
 
     def fits(self) -> list[FitConfig]:
         """Every fit this asks for, the closed forms of each horizon first."""
@@ -220,57 +278,20 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
         return found
 
     @model_validator(mode="after")
-    def _lag_holds_what_the_models_read(self) -> Self:
-        if self.lag < self.season:
-            raise ValueError(f"lag {self.lag} must hold a whole season of {self.season} steps")
-        inputs = self.lag - (self.season if self.model.transform == "seasonal" else 0)
-        if inputs <= self.model.state:
-            raise ValueError(
-                f"lag {self.lag} leaves {inputs} inputs; the loss needs more than the "
-                f"state size {self.model.state}"
-            )
+    def _lags_hold_what_the_models_read(self) -> Self:
+        asked = [(self.lag, self.model.transform)]
+        asked += [(setting.lag, setting.transform) for setting in self.search.settings]
+        for lag, transform in asked:
+            if lag < self.season:
+                raise ValueError(f"lag {lag} must hold a whole season of {self.season} steps")
+            inputs = lag - (self.season if transform == "seasonal" else 0)
+            if inputs <= self.model.state:
+                raise ValueError(
+                    f"lag {lag} leaves {inputs} inputs; the loss needs more than the "
+                    f"state size {self.model.state}"
+                )
+        if self.search.settings and self.search.seed in self.seeds:
+            raise ValueError(f"seed {self.search.seed} chooses settings: take others to fit them")
         if min(self.horizons) < 1:
             raise ValueError(f"horizons must be at least 1 step, got {self.horizons}")
         return self
-
-
-class FutureConfig(BaseModel, frozen=True, extra="forbid"):
-    """A forecast of what comes after the end of series."""
-
-    horizon: int = Field(default=24, description="steps to forecast", ge=1)
-    season: int | None = Field(
-        default=None, description="period of the series [steps]; null: as its step suggests", ge=1
-    )
-    coverage: float = Field(
-        default=0.9, description="share of outcomes that intervals should hold [0..1]", gt=0, lt=1
-    )
-    calendar: bool = Field(
-        default=False, description="whether hour, weekday and month explain the series first"
-    )
-    seconds: float = Field(default=40.0, description="most time the network may train [s]", gt=0)
-    seed: int = Field(default=0, description="random seed of weights and batches", ge=0)
-
-
-class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
-    """How large the things are that are measured."""
-
-    kernels: tuple[tuple[int, int], ...] = Field(
-        default=((64, 336), (256, 4096)), description="state sizes d and lengths L of kernels"
-    )
-    count: int = Field(default=128, description="kernels at once; the paper's 128", ge=1)
-    growth_count: int = Field(
-        default=8, description="kernels of that fit; few, so that all sizes stay in cache", ge=1
-    )
-    growth_state: int = Field(default=64, description="d where the growth with L is fitted", ge=1)
-    growth_lengths: tuple[int, ...] = Field(
-        default=(512, 1024, 2048, 4096, 8192, 16384), description="lengths L of that fit"
-    )
-    lag: int = Field(default=336, description="look-back [steps]; the paper's 336", ge=2)
-    horizon: int = Field(default=720, description="reach [steps]; the paper's 720", ge=1)
-    batch: int = Field(default=50, description="windows a step; the paper's 50", ge=1)
-    network: ModelConfig = Field(
-        default=ModelConfig(transform="last", state=64), description="shape of the networks"
-    )
-    runs: int = Field(default=5, description="runs the medians of kernels are over", ge=1)
-    step_runs: int = Field(default=3, description="runs the medians of steps are over", ge=1)
-    threads: int = Field(default=1, description="processor threads of torch", ge=1)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.spacetime.config import ModelConfig, TrainConfig
-from models.spacetime.layers import ResidualEmbedding
+from models.spacetime.layers import ChannelMix, ResidualEmbedding
 from models.spacetime.network import ForecastNetwork, rmse
 from models.spacetime.ssm import ClosedLoopSSM, CompanionSSM
 
@@ -30,11 +30,15 @@ class EncoderBlock(nn.Module):
     def __init__(self, config: ModelConfig, kernels: int, heads: int) -> None:
         super().__init__()
         self.ssm = CompanionSSM(kernels, heads, config.state)
-        self.mix = nn.Conv1d(kernels * heads, kernels * heads, kernel_size=1)
+        self.mix = ChannelMix(kernels * heads, kernels * heads)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, z: Tensor) -> Tensor:
-        y: Tensor = self.dropout(F.gelu(self.ssm(z)))
+        return self.join(z, self.ssm(z))
+
+    def join(self, z: Tensor, y: Tensor) -> Tensor:
+        """What the block makes of its input z and its state space's output y, both (B, D, L)."""
+        y = self.dropout(F.gelu(y))
         mixed: Tensor = self.mix(y)
         return z + y + mixed
 
@@ -57,7 +61,7 @@ class SpaceTime(ForecastNetwork):
         )
         self.decoder = ClosedLoopSSM(self.width, config.state)
         self.readout = nn.Sequential(
-            nn.GELU(), nn.Dropout(config.dropout), nn.Conv1d(self.width, self.inside, kernel_size=1)
+            nn.GELU(), nn.Dropout(config.dropout), ChannelMix(self.width, self.inside)
         )
 
     def run(self, inputs: Tensor, horizon: int) -> Tensor:
@@ -97,5 +101,14 @@ class SpaceTime(ForecastNetwork):
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Transformed inputs (B, C, L) to the decoder's inputs z (B, D, L)."""
-        encoded: Tensor = self.encoder(self.embedding(inputs))
-        return encoded
+        return encode(self.embedding, self.encoder, inputs)
+
+
+def encode(embedding: ResidualEmbedding, encoder: nn.Sequential, inputs: Tensor) -> Tensor:
+    """Embedding and encoder blocks of (B, C, L), (B, D, L); the first two convolutions as one."""
+    first = encoder[0]
+    assert isinstance(first, EncoderBlock)
+    kernel = first.ssm.kernel(inputs.shape[-1])
+    z = first.join(embedding(inputs), embedding.through(inputs, kernel))
+    encoded: Tensor = encoder[1:](z)
+    return encoded

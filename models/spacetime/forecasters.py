@@ -18,7 +18,7 @@ from models.progress import Progress, silent
 from models.spacetime.arima import Arima, fit_arima
 from models.spacetime.baselines import Ridge, fit_ridge, lag_mean, last_value, seasonal_naive
 from models.spacetime.config import FitConfig, ForecastConfig
-from models.spacetime.intervals import conformal_radius
+from models.spacetime.intervals import conformal_radius, tracked_radius
 from models.spacetime.train import network_of, predict, train_network
 from models.spacetime.windows import Array, History
 from models.training import torch_threads
@@ -126,7 +126,16 @@ def forecast(fitted: Fitted, lags: Array) -> Array:
         case "arima":
             arrays = load_arrays(_weights(fitted))
             return Arima(**arrays, coefficients=fitted.parameters).predict(lags)
-        case "spacetime" | "s4d" | "lstm" | "transformer":
+        case (
+            "spacetime"
+            | "s4d"
+            | "lstm"
+            | "transformer"
+            | "nlinear"
+            | "dlinear"
+            | "patchtst"
+            | "nhits"
+        ):
             network = network_of(config, lags.shape[2])
             network.load_state_dict(load_tensors(_weights(fitted)))
             with torch_threads(config.train.threads):
@@ -135,7 +144,7 @@ def forecast(fitted: Fitted, lags: Array) -> Array:
 
 
 def radius_of(fitted: Fitted) -> Array:
-    """Half widths (horizon, C) of a forecaster's intervals, standardised."""
+    """Half widths (horizon, C) of a forecaster's first intervals, standardised."""
     return np.array(fitted.radius).reshape(fitted.horizon, -1)
 
 
@@ -148,10 +157,9 @@ def forecast_test_windows(
     yhat, lower and upper in the series' own units, scale (the channel's standard deviation over
     the train rows).
     """
-    history = history.only(FitConfig.model_validate_json(fitted.config).channels)
-    lags, _ = history.windows("test", fitted.lag, fitted.horizon)
-    scaler, radius = history.scaler(), radius_of(fitted)
-    yhat = forecast(fitted, lags[::every])  # (n, horizon, C)
+    history, yhat, radius, _ = _tested(history, fitted)
+    yhat, radius = yhat[::every], radius[::every]
+    scaler = history.scaler()
     first, _ = history.split_rows("test", fitted.lag)
     window, step, channel = (axis.ravel() for axis in np.indices(yhat.shape))
     origin = first + window * every + fitted.lag - 1
@@ -174,10 +182,8 @@ def errors_of_test_windows(history: History, fitted: Fitted) -> dict[str, NDArra
     Columns: target, origin, mse and mae over the window's steps on standardised data, coverage
     (share of its steps inside the interval) and width (mean over its steps, standardised).
     """
-    history = history.only(FitConfig.model_validate_json(fitted.config).channels)
-    lags, targets = history.windows("test", fitted.lag, fitted.horizon)
-    error = np.abs(forecast(fitted, lags) - targets)  # (n, horizon, C)
-    radius = radius_of(fitted)
+    history, _, radius, error = _tested(history, fitted)
+    error = np.abs(error)
     n, _, channels = error.shape
     first, _ = history.split_rows("test", fitted.lag)
     return {
@@ -186,8 +192,19 @@ def errors_of_test_windows(history: History, fitted: Fitted) -> dict[str, NDArra
         "mse": np.square(error).mean(axis=1).ravel(),
         "mae": error.mean(axis=1).ravel(),
         "coverage": (error <= radius).mean(axis=1).ravel(),
-        "width": np.tile(2 * radius.mean(axis=0), n),
+        "width": 2 * radius.mean(axis=1).ravel(),
     }
+
+
+def _tested(history: History, fitted: Fitted) -> tuple[History, Array, Array, Array]:
+    """The series a forecaster forecasts; its forecasts, half widths and errors (n, horizon, C)."""
+    config = FitConfig.model_validate_json(fitted.config)
+    history = history.only(config.channels)
+    lags, targets = history.windows("test", fitted.lag, fitted.horizon)
+    yhat = forecast(fitted, lags)
+    error = yhat - targets
+    radius = tracked_radius(error, radius_of(fitted), config.coverage, config.tracking)
+    return history, yhat, radius, error
 
 
 def _fit_ridge(

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from models.progress import Progress, silent
-from models.spacetime.config import FitConfig, FutureConfig, ModelConfig, TrainConfig
+from models.spacetime.config import FitConfig, ModelConfig, TrainConfig
 from models.spacetime.forecasters import Fitted, fit, forecast, radius_of
+from models.spacetime.future_config import FutureConfig
 from models.spacetime.windows import Array, History
 
 _LONGEST_LAG = 336

@@ -53,8 +53,8 @@ def companion_kernel(a: Tensor, b: Tensor, c: Tensor, length: int) -> Tensor:
     with roots on the unit circle, where the paper's evaluation divides by zero (section 3.3).
     Leading axes broadcast: several c may share one a, b and one inversion.
     """
-    p_cb = _correlate(c, b, length)
-    p_ca = _correlate(c, a, length)
+    p_cb = _resize(correlate(c, b), length)
+    p_ca = _resize(correlate(c, a), length)
     p_eb = _resize(b.flip(-1), length)
     p_ea = _resize(a.flip(-1), length)
     feedback = reciprocal_series(F.pad(-p_ea, (1, 0), value=1.0)[..., :length])
@@ -119,25 +119,25 @@ class _CausalConv(torch.autograd.Function):
         return u_grad, k_grad
 
 
+def correlate(u: Tensor, v: Tensor) -> Tensor:
+    """r_m = sum_k u_{k+m} v_k for 0 <= m < d, vectors (..., d): the series u^T (I - x S)^-1 v."""
+    d = u.shape[-1]
+    n_fft = fast_length(2 * d)
+    spectrum = torch.fft.rfft(u, n=n_fft) * torch.fft.rfft(v, n=n_fft).conj()
+    return torch.fft.irfft(spectrum, n=n_fft)[..., :d]
+
+
 def fast_length(minimum: int) -> int:
-    """Smallest 2^p, 3*2^p or 5*2^p that is >= minimum: sizes FFT libraries handle quickest."""
+    """Smallest size >= minimum, of few small factors, that FFT libraries handle quickly."""
     power = 1 << max(minimum - 1, 1).bit_length()
-    candidates = (power, power * 3 // 4, power * 5 // 8)
-    return min(n for n in candidates if n >= minimum)
+    shares = (20, 21, 24, 25, 27, 28, 32) if power >= 64 else (20, 24, 32)  # of 32
+    return next(n for n in (power * share // 32 for share in shares) if n >= minimum)
 
 
 def _newton_round(p: Tensor, g: Tensor, length: int) -> Tensor:
     g = _resize(g, length)
     two = F.pad(torch.full_like(g[..., :1], 2.0), (0, length - 1))
     return causal_conv(g, two - causal_conv(g, p[..., :length]))
-
-
-def _correlate(u: Tensor, v: Tensor, length: int) -> Tensor:
-    """r_m = sum_k u_{k+m} v_k for 0 <= m < length: the coefficients of u^T (I - x S)^-1 v."""
-    d = u.shape[-1]
-    n_fft = fast_length(2 * d)
-    spectrum = torch.fft.rfft(u, n=n_fft) * torch.fft.rfft(v, n=n_fft).conj()
-    return _resize(torch.fft.irfft(spectrum, n=n_fft)[..., :d], length)
 
 
 def _resize(v: Tensor, length: int) -> Tensor:

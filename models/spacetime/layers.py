@@ -52,6 +52,22 @@ class InputTransform(nn.Module):
         return lags[..., -1:]
 
 
+class ChannelMix(nn.Conv1d):
+    """A linear map of the channels, the same at every step: (B, D, L) -> (B, D', L).
+
+    A convolution of one tap, computed as one batched product: on a processor its gradients take a
+    fraction of the time that the convolution's take.
+    """
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__(channels, outputs, kernel_size=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        assert self.bias is not None
+        weights = self.weight.squeeze(-1).expand(len(z), -1, -1)
+        return torch.baddbmm(self.bias.unsqueeze(-1), weights, z)
+
+
 class ResidualEmbedding(nn.Module):
     """Copies each channel `copies` times, each copy through a fixed residual filter (section 4.1).
 
@@ -78,6 +94,14 @@ class ResidualEmbedding(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         """(B, C, L) -> (B, C * copies, L), causal."""
         return causal_conv(u.unsqueeze(2), self.kernel).flatten(1, 2)
+
+    def through(self, u: Tensor, kernel: Tensor) -> Tensor:
+        """`forward`, then a convolution with kernel (C * copies, L), as one: (B, C * copies, L).
+
+        The filters are joined before they meet the batch, so its copies need no transform.
+        """
+        taps = kernel.unflatten(0, self.kernel.shape[:2])
+        return causal_conv(u.unsqueeze(2), causal_conv(taps, self.kernel)).flatten(1, 2)
 
 
 def difference(order: int) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.spacetime.config import ModelConfig
 from models.spacetime.kernels import causal_conv
+from models.spacetime.layers import ChannelMix
 from models.spacetime.network import ForecastNetwork
 
 _HEADS = 4
@@ -81,7 +82,7 @@ class S4D(SequenceNetwork):
         super().__init__(config, channels, season)
         depth = config.blocks + 1
         self.ssms = nn.ModuleList(DiagonalSSM(self.width, config.state) for _ in range(depth))
-        self.mixes = nn.ModuleList(nn.Conv1d(self.width, self.width, 1) for _ in range(depth))
+        self.mixes = nn.ModuleList(ChannelMix(self.width, self.width) for _ in range(depth))
         self.dropout = nn.Dropout(config.dropout)
 
     def layers(self, z: Tensor) -> Tensor:

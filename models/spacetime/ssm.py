@@ -13,7 +13,12 @@ from models.spacetime.kernels import (
     causal_conv,
     companion_kernel,
     companion_matrix,
+    correlate,
+    reciprocal_series,
 )
+
+# 1 / det(I - x (A + B K)) up to here leaves the digits of single precision to its products.
+_LARGEST_INVERSE = 1e4
 
 
 class CompanionSSM(nn.Module):
@@ -33,9 +38,13 @@ class CompanionSSM(nn.Module):
 
     def forward(self, u: Tensor) -> Tensor:
         """(B, D, L) -> (B, D, L); output t depends on inputs 0 .. t."""
-        kernel = companion_kernel(bound_l1(self.a), self.b, self.c, u.shape[-1])
-        kernel = kernel.repeat_interleave(self.heads, dim=0)  # (D, L)
-        return causal_conv(u, kernel) + self.skip.unsqueeze(-1) * u
+        return causal_conv(u, self.kernel(u.shape[-1]))
+
+    def kernel(self, length: int) -> Tensor:
+        """All of the layer as one convolution: its kernels and, at lag 0, its skips (D, L)."""
+        kernel = companion_kernel(bound_l1(self.a), self.b, self.c, length)
+        kernel = kernel.repeat_interleave(self.heads, dim=0)
+        return kernel + F.pad(self.skip.unsqueeze(-1), (0, length - 1))
 
     def step(self, u: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Recurrent mode: the next input u (B, D) and state (B, D, d) to output (B, D), new state.
@@ -80,9 +89,7 @@ class ClosedLoopSSM(nn.Module):
         outputs = causal_conv(u.unsqueeze(1), kernels)  # (B, 3, D, L)
         open_loop, next_input, last_state = outputs.unbind(1)
         state = final_state(a, b, u, last_state)
-        rows = closed_loop_rows(a, b, c, k, horizon)
-        forecast = torch.matmul(state.transpose(0, 1), rows.transpose(1, 2)).transpose(0, 1)
-        return forecast, open_loop, next_input
+        return roll_out(a, b, c, k, state=state, horizon=horizon), open_loop, next_input
 
 
 def advance(a: Tensor, b: Tensor, u: Tensor, state: Tensor) -> Tensor:
@@ -116,6 +123,43 @@ def final_state_reference(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
     for t in range(u.shape[-1]):
         x = torch.einsum("dij,bdj->bdi", matrix, x) + b * u[..., t : t + 1]
     return x
+
+
+def roll_out(a: Tensor, b: Tensor, c: Tensor, k: Tensor, *, state: Tensor, horizon: int) -> Tensor:
+    """C (A + B K)^h x for states (B, D, d) and h < horizon: (B, D, horizon). Section 3.2. Exact.
+
+    The forecast is rational in the delay: sum_h y_h x^h = n(x) / q(x) with the characteristic
+    polynomial q = det(I - x (A + B K)) of the channel and a numerator of degree below d. So the
+    first d rows C (A + B K)^h give n, and one convolution with 1 / q all of the horizon: the
+    product of D dense matrices of horizon x d, and their gradients, is never formed. Where some
+    loop grows so fast that this would lose digits, the rows of all steps are rolled instead.
+    """
+    d = a.shape[-1]
+    # A loop that grows loses digits in the inversion; double precision has some to lose.
+    q = characteristic_series(a.double(), b.double(), k.double(), horizon)
+    inverse = reciprocal_series(q)
+    rational = horizon > d and bool(inverse.detach().abs().max() < _LARGEST_INVERSE)
+    rows = closed_loop_rows(a, b, c, k, d if rational else horizon)
+    rolled = torch.matmul(state.transpose(0, 1), rows.transpose(1, 2)).transpose(0, 1)
+    if not rational:
+        return rolled
+    numerator = causal_conv(rolled, q[..., :d].to(rolled.dtype))
+    return causal_conv(inverse.to(rolled.dtype), numerator)
+
+
+def characteristic_series(a: Tensor, b: Tensor, k: Tensor, length: int) -> Tensor:
+    """det(I - x (A + B K)) up to x^(length - 1) for vectors (D, d): (D, length).
+
+    A + B K is the shift plus two rank-one terms, and det(I - x S) = 1: with P_uv = u (I - x S)^-1 v
+    the determinant is that of 2 x 2,  (1 - x P_ea)(1 - x P_kb) - x^2 P_eb P_ka,  of degree d.
+    """
+    d = a.shape[-1]
+    p_ea, p_eb = a.flip(-1), b.flip(-1)
+    p_ka, p_kb = correlate(k, a), correlate(k, b)
+    # Products of two of degree d - 1; what exceeds x^d in them cancels.
+    crossed = causal_conv(p_ea, p_kb) - causal_conv(p_eb, p_ka)
+    q = F.pad(-p_ea - p_kb, (1, 0), value=1.0) + F.pad(crossed[..., : d - 1], (2, 0))
+    return F.pad(q, (0, max(length - d - 1, 0)))[..., :length]
 
 
 def closed_loop_rows(a: Tensor, b: Tensor, c: Tensor, k: Tensor, horizon: int) -> Tensor:

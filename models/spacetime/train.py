@@ -19,6 +19,7 @@ from models.progress import Progress, silent
 from models.spacetime.config import FitConfig, ModelConfig
 from models.spacetime.forecaster import SpaceTime
 from models.spacetime.network import ForecastNetwork
+from models.spacetime.neural_peers import PEERS, NeuralPeer
 from models.spacetime.rivals import LSTM, S4D, Transformer
 from models.spacetime.windows import Array
 from models.training import torch_threads, warmup_cosine
@@ -63,6 +64,8 @@ def network_of(config: FitConfig, channels: int) -> ForecastNetwork:
     """The untrained network of a fit, as its seed makes it."""
     with _global_generator, torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
+        if config.model in PEERS:
+            return NeuralPeer(config, channels)
         return _NETWORKS[config.model](config.network, channels, config.season)
 
 

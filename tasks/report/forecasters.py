@@ -74,3 +74,52 @@ def forecaster_spectra(catalog: Catalog) -> Found | None:
         f"{max(row['largest'] for row in found):.6f}."
     )
     return Found([], [legend(lines), figures(drawn), note(caption)])
+
+
+def forecaster_trials(catalog: Catalog) -> Found | None:
+    """What was tried before the final fits, and what was chosen: all of it before test rows."""
+    found = catalog.rows(
+        "SELECT dataset, target, horizon, lag, transform, learning_rate, count(*) AS origins, "
+        "exp(avg(ln(validation_mse))) AS error FROM forecaster_trials GROUP BY ALL "
+        "ORDER BY dataset, target, horizon, error, lag"
+    )
+    if not found:
+        return None
+    best: set[tuple[object, ...]] = set()
+    listing = []
+    for row in found:
+        case = (row["dataset"], row["target"], row["horizon"])
+        listing.append(
+            [
+                row["transform"], row["lag"], f"{row['learning_rate']:g}", row["horizon"],
+                error_size(row["error"]), row["origins"], NOTHING if case in best else "chosen",
+                Cell(f"{row['dataset']}, {row['target']}", "whole"),
+            ]
+        )  # fmt: skip
+        best.add(case)
+    numeric = ["look-back", "rate", "horizon", "validation MSE", "origins"]
+    columns = [Column("transform"), *(Column(n, True) for n in numeric), Column(""),
+               Column("series")]  # fmt: skip
+    caption = "Geometric means over rolling origins; every origin validates on rows of its own."
+    return Found([], [table(columns, listing), note(caption)])
+
+
+def classification_scores(catalog: Catalog) -> Found | None:
+    """Accuracy on labelled series: SpaceTime's encoder with a head, beside simple classifiers."""
+    found = catalog.rows(
+        "SELECT dataset, model, avg(accuracy) AS accuracy, min(accuracy) AS low, max(accuracy) AS "
+        "high, count(*) AS seeds, any_value(n_test) AS tested FROM classification_scores "
+        "GROUP BY dataset, model ORDER BY dataset, accuracy DESC, model"
+    )
+    if not found:
+        return None
+    listing = [
+        [
+            row["model"], f"{row['accuracy']:.4f}", f"{row['low']:.4f}", f"{row['high']:.4f}",
+            row["seeds"], row["tested"], Cell(row["dataset"], "whole"),
+        ]
+        for row in found
+    ]  # fmt: skip
+    numeric = ["accuracy", "lowest", "highest", "seeds", "test series"]
+    columns = [Column("classifier"), *(Column(n, True) for n in numeric), Column("series")]
+    return Found([], [table(columns, listing)])

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data.lake.catalog import Catalog
-from tasks.report.forecasters import forecast_tests, forecaster_spectra
+from tasks.report.forecasters import (
+    classification_scores,
+    forecast_tests,
+    forecaster_spectra,
+    forecaster_trials,
+)
 from tasks.report.page import (
     NOTHING,
     Cell,
@@ -233,6 +238,7 @@ def _place(model: str) -> tuple[int, str]:
     return (_MODELS.index(model) if model in _MODELS else len(_MODELS), model)
 
 
+_STANDARD = "spacetime --profile standard"
 FORECASTING = Section(
     "Forecasting",
     "SpaceTime: closed-loop companion state spaces, beside baselines on the very same windows.",
@@ -241,5 +247,7 @@ FORECASTING = Section(
         Block("forecast_tests", forecast_tests, filled_by("spacetime", "lab")),
         Block("forecasts", forecasts, filled_by("spacetime", "lab")),
         Block("forecaster_spectra", forecaster_spectra, filled_by("spacetime", "lab")),
+        Block("forecaster_trials", forecaster_trials, filled_by(_STANDARD)),
+        Block("classification_scores", classification_scores, filled_by(_STANDARD)),
     ],
 )

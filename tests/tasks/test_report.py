@@ -196,6 +196,23 @@ def forecaster_spectrum_rows() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def forecaster_trial_rows(transform: str) -> list[dict[str, Any]]:
+    return [
+        {"dataset": HOSTILE, "target": HOSTILE, "horizon": 4, "lag": 8, "transform": transform,
+         "learning_rate": 0.003, "origin": origin, "seed": 9, "validation_mse": 0.25, "epochs": 1,
+         "train_seconds": 1.0}
+        for origin in (1, 2)
+    ]  # fmt: skip
+
+
+def classification_rows() -> list[dict[str, Any]]:
+    return [
+        {"dataset": HOSTILE, "model": model, "seed": 0, "accuracy": 0.5, "n_train": 4, "n_test": 2,
+         "channels": 1, "classes": 2, "parameters": None, "epochs": None, "train_seconds": None}
+        for model in ("majority", "spacetime")
+    ]  # fmt: skip
+
+
 def operator_key(model: str, seed: int) -> dict[str, Any]:
     size = 0 if model == HOSTILE else 4
     return {"dataset": HOSTILE, "resolution": 8, "model": model, "modes": size, "width": size,
@@ -352,6 +369,9 @@ def filled(lake: Lake) -> Lake:
     publish(lake, "forecasts", forecast_rows())
     publish(lake, "forecast_tests", forecast_test_rows())
     publish(lake, "forecaster_spectra", forecaster_spectrum_rows())
+    for transform in ("last", "mean"):
+        publish(lake, "forecaster_trials", forecaster_trial_rows(transform))
+    publish(lake, "classification_scores", classification_rows())
     publish(lake, "operator_scores", operator_score_rows())
     publish(lake, "operators", operator_rows())
     publish(lake, "operator_trials", trial_rows())

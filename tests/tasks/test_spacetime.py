@@ -9,17 +9,20 @@ from data.lake import Lake
 from data.lake.tables import CONTRACTS
 from models.spacetime.config import (
     ForecastConfig,
-    FutureConfig,
     ModelConfig,
+    SearchConfig,
     SeriesConfig,
+    SettingConfig,
     TrainConfig,
 )
+from models.spacetime.future_config import FutureConfig
 from tasks.spacetime import (
     Source,
     forecast_errors,
     forecast_scores,
     forecast_tests,
     forecaster_spectra,
+    forecaster_trials,
     forecasters,
     forecasts,
     series,
@@ -78,6 +81,25 @@ def test_spacetime_is_tested_against_every_rival(made) -> None:
         sure = row["p_value"] < 0.05
         expected = ("win" if row["difference"] < 0 else "loss") if sure else "level"
         assert row["verdict"] == expected
+
+
+def test_forecasters_take_the_best_of_the_trials(made) -> None:
+    lake, history, _, _ = made
+    settings = [
+        SettingConfig(lag=lag, transform="mean", learning_rate=rate)
+        for lag, rate in ((30, 1e-6), (60, 3e-3))
+    ]
+    config = CONFIG.model_copy(update={"search": SearchConfig(settings=settings, origins=1)})
+    trials = [
+        publish(lake, "forecaster_trials", forecaster_trials.fn(history, one, 1), i)
+        for i, one in enumerate(config.tried())
+    ]
+    errors = {r["lag"]: r["validation_mse"] for ref in trials for r in ref.read().to_pylist()}
+    best = min(errors, key=errors.__getitem__)
+    for fit in (config.fits()[0], config.fits()[1]):
+        rows = forecasters.fn(history, fit, trials).to_pylist()
+        assert {row["lag"] for row in rows} == {best}
+        assert f'"lag":{best}' in rows[0]["config"]
 
 
 def test_kept_forecasts_and_spectra(made) -> None:

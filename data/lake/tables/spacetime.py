@@ -14,6 +14,10 @@ _MODELS = (
     "s4d",
     "lstm",
     "transformer",
+    "nlinear",
+    "dlinear",
+    "patchtst",
+    "nhits",
 )
 
 
@@ -60,10 +64,33 @@ class Forecasters(
     )
     weights: bytes | None = column("the fitted arrays as safetensors; null for naive rules")
     radius: list[float] = column(
-        "half widths of the intervals on standardised data, by step and channel in C order: "
-        "conformal over the validation windows"
+        "half widths of the first intervals on standardised data, by step and channel in C order: "
+        "conformal over the validation windows; they follow the outcomes from then on"
     )
     config: str = column("settings of the fit, FitConfig as JSON")
+
+
+class ForecasterTrials(
+    Contract,
+    table="forecaster_trials",
+    unique=("dataset", "target", "horizon", "lag", "transform", "learning_rate", "origin"),
+    partition=("dataset", "target", "horizon", "lag", "transform", "learning_rate"),
+):
+    """Fits that choose a setting of SpaceTime: at rolling origins, all before the test rows."""
+
+    dataset: str = column("name of the series")
+    target: str = column("channel forecast; 'all' when one forecaster does several")
+    horizon: int = column("reach of the forecast", unit="steps", ge=1)
+    lag: int = column("look-back that was tried", unit="steps", ge=1)
+    transform: str = column("input transform that was tried", isin=("mean", "last", "seasonal"))
+    learning_rate: float = column("peak learning rate that was tried", gt=0)
+    origin: int = column("which origin, 1 the earliest; each has validation rows of its own", ge=1)
+    seed: int = column("random seed of weights and batches", ge=0)
+    validation_mse: float = column(
+        "mean squared error on standardised data over all validation windows of the origin", ge=0
+    )
+    epochs: int = column("passes over the train windows", ge=1)
+    train_seconds: float = column("time of fitting", unit="s", ge=0)
 
 
 class Forecasts(
@@ -187,6 +214,30 @@ class ForecasterSpectra(
     real: float = column("real part")
     imaginary: float = column("imaginary part")
     modulus: float = column("distance from 0: 1 remembers for ever, below 1 it fades", ge=0)
+
+
+class ClassificationScores(
+    Contract,
+    table="classification_scores",
+    unique=("dataset", "model", "seed"),
+    partition=("dataset",),
+):
+    """Accuracy of SpaceTime's encoder with a classifier's head, beside simple classifiers."""
+
+    dataset: str = column("name of the labelled series")
+    model: str = column(
+        "name of the classifier",
+        isin=("majority", "nearest_neighbour", "logistic_regression", "spacetime"),
+    )
+    seed: int = column("random seed; 0 where nothing is random", ge=0)
+    accuracy: float = column("share of test series given their label", ge=0, le=1)
+    n_train: int = column("train series, those that validate included", ge=1)
+    n_test: int = column("test series: all there are", ge=1)
+    channels: int = column("values a step", ge=1)
+    classes: int = column("labels there are", ge=2)
+    parameters: int | None = column("trained numbers; null for baselines", ge=0)
+    epochs: int | None = column("passes over the train series; null for baselines", ge=0)
+    train_seconds: float | None = column("time of fitting; null for baselines", unit="s", ge=0)
 
 
 class UserSeries(

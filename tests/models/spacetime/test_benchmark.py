@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import save
 
 from models.spacetime.benchmark import benchmark
-from models.spacetime.config import BenchmarkConfig, ModelConfig
+from models.spacetime.benchmark_config import BenchmarkConfig
+from models.spacetime.config import ModelConfig
 from models.spacetime.forecaster import SpaceTime
 from models.spacetime.spectra import eigenvalues
 

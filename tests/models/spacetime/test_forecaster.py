@@ -5,7 +5,7 @@ import torch
 
 from models.spacetime.config import ModelConfig
 from models.spacetime.forecaster import SpaceTime
-from models.spacetime.layers import InputTransform, ResidualEmbedding, difference
+from models.spacetime.layers import ChannelMix, InputTransform, ResidualEmbedding, difference
 
 KINDS = ("mean", "last", "seasonal")
 SEASON = 6
@@ -126,3 +126,26 @@ def test_a_constant_window_gives_finite_gradients() -> None:
     losses = model.losses(torch.ones(3, 20, 1), torch.ones(3, 4, 1))
     (losses.forecast + losses.lag + losses.next_input).backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_joined_filters_give_what_the_layers_give_in_turn(blocks: int) -> None:
+    """Values and gradients of the encoder, whose first two convolutions are one kernel."""
+    torch.manual_seed(0)
+    config = ModelConfig(transform="last", kernels=2, heads=4, state=5, blocks=blocks)
+    network = SpaceTime(config, channels=3, season=1).double()
+    inputs = torch.randn(2, 3, 70, dtype=torch.float64)
+    fused, literal = network.encode(inputs), network.encoder(network.embedding(inputs))
+    torch.testing.assert_close(fused, literal)
+    weights, parameters = torch.randn_like(fused), list(network.encoder.parameters())
+    for one, other in zip(
+        *(torch.autograd.grad((z * weights).sum(), parameters) for z in (fused, literal)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+def test_channel_mix_is_a_convolution_of_one_tap() -> None:
+    torch.manual_seed(0)
+    mix, z = ChannelMix(5, 3).double(), torch.randn(2, 5, 7, dtype=torch.float64)
+    torch.testing.assert_close(mix(z), torch.nn.functional.conv1d(z, mix.weight, mix.bias))
