@@ -122,7 +122,6 @@ PROFILES = {
             lag=336, horizons=(24, 96, 168), seeds=(0, 1, 2), train=TrainConfig(epochs=20)
         ),
         files=_FILES,
-        labelled=(ClassifierConfig(), ClassifierConfig(dataset="ItalyPowerDemand")),
         keep_every=24,
     ),
     # Sizes and training of the published commands (table 1).

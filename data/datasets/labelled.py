@@ -43,7 +43,7 @@ def read_labelled(dataset: str) -> tuple[LabelledSeries, LabelledSeries]:
 def labelled_digest(dataset: str) -> str:
     """SHA-256 of the two files.
 
-    Raises ValueError for an unknown name, FileNotFoundError when sktime is not installed.
+    Raises ValueError for an unknown name, and when sktime is not installed.
     """
     return hashlib.sha256(b"".join(_contents(dataset))).hexdigest()
 
@@ -96,7 +96,7 @@ def _contents(dataset: str) -> list[bytes]:
     try:
         package = distribution("sktime")
     except PackageNotFoundError as error:
-        raise FileNotFoundError(
+        raise ValueError(
             f"{dataset} lies in the package sktime: install it (pip install --no-deps sktime)"
         ) from error
     folder = Path(str(package.locate_file(f"sktime/datasets/data/{dataset}")))

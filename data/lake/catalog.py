@@ -40,7 +40,7 @@ class Catalog:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         self._tables = {name: lake.commits(name) for name in lake.tables()}
-        self._connection = duckdb.connect(config={"python_enable_replacements": "false"})
+        self._connection = _connect()
         _use_files_of(lake, self._connection)
         self._bad = _create_views(self._connection, lake, self._tables)
         _lock_down(self._connection, _paths(lake, self._tables.values()))
@@ -117,9 +117,19 @@ class Catalog:
             raise QueryError(f"only reading is allowed here, not {kind.name}: start with SELECT")
 
 
+def _connect(database: str = ":memory:") -> duckdb.DuckDBPyConnection:
+    """A connection that finds no Python variables as tables and draws no progress bar.
+
+    DuckDB draws one on standard output once a query takes seconds, amid what a command prints.
+    """
+    connection = duckdb.connect(database, config={"python_enable_replacements": "false"})
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
 def run_sql(statement: str, tables: Mapping[str, TableRef | pa.Table]) -> pa.Table:
     """The rows of a step's SQL over exactly the snapshots (or rows) given, under their names."""
-    connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    connection = _connect()
     try:
         for name, ref in tables.items():
             if not isinstance(ref, TableRef):
@@ -145,7 +155,7 @@ def matching(lake: Lake, commits: Sequence[Commit], keys: pa.Table) -> pa.Table:
     same = all(commit.schema == commits[0].schema for commit in commits)
     paths = [path for commit in commits for path in lake.paths(commit)]
     by = ", ".join(_quoted(name) for name in keys.column_names)
-    with duckdb.connect(config={"python_enable_replacements": "false"}) as connection:
+    with _connect() as connection:
         _use_files_of(lake, connection)
         connection.register("keys", keys)
         rows = _select(columns, paths, same_schema=same)
@@ -185,7 +195,7 @@ def _write_views(lake: Lake, path: Path) -> LakeError | None:
     """
     tables = {name: lake.commits(name) for name in lake.tables()}
     try:
-        with duckdb.connect(str(path)) as connection:
+        with _connect(str(path)) as connection:
             connection.begin()  # one write to the disk instead of one a view
             if _create_views(connection, lake, tables):
                 connection.rollback()  # the first bad view took those after it along

@@ -53,3 +53,9 @@ def test_the_published_series(name: str) -> None:
     assert found == sizes[name]
     assert set(test.labels) <= set(train.labels)
     assert len(labelled_digest(name)) == 64
+
+
+@pytest.mark.skipif(find_spec("sktime") is not None, reason="sktime is installed")
+def test_without_the_package_the_way_to_it_is_told() -> None:
+    with pytest.raises(ValueError, match="GunPoint lies in the package sktime: install it"):
+        read_labelled("GunPoint")

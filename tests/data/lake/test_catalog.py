@@ -187,3 +187,9 @@ def test_other_clients_keep_the_views_of_undamaged_tables(folder):
         names = {name for (name,) in client.sql("SHOW TABLES").fetchall()}
     assert "lineage" in names
     assert "measurements" not in names
+
+
+def test_queries_draw_nothing_on_standard_output():
+    """DuckDB's progress bar would stand amid the JSON of a command whose query takes seconds."""
+    shown = run_sql("SELECT current_setting('enable_progress_bar') AS bar", {})
+    assert shown["bar"].to_pylist() == [False]
