@@ -35,7 +35,9 @@ class Context:
         self._check(len(tokens))
         out = self._model.base_model(
             input_ids=self._ids(tokens),
-            position_ids=self._places([len(tokens)]),
+            position_ids=torch.arange(self.length, self.length + len(tokens))[None].to(
+                self._model.device
+            ),
             past_key_values=self._cache,
             use_cache=True,
         )
@@ -55,21 +57,39 @@ class Context:
         """States of every piece, (L, N) each in float32, as if it alone followed the context."""
         states: list[Tensor] = []
         for batch in self._batches(pieces):
-            states += self._ask(batch)
+            states += self.ask_tree([(piece, -1) for piece in batch])
         return states
+
+    def ask_tree(self, nodes: Sequence[tuple[Sequence[int], int]]) -> list[Tensor]:
+        """States of (tokens, parent) nodes, (L, N) each: a node follows its parent, and so on up.
+
+        parent: the number of an earlier node, or -1 for what follows the context itself. All are
+        read in one pass.
+        """
+        ancestors = torch.eye(len(nodes), dtype=torch.bool)
+        begins = torch.full((len(nodes),), self.length)
+        for i, (_, parent) in enumerate(nodes):
+            if parent >= 0:
+                ancestors[i] |= ancestors[parent]
+                begins[i] = begins[parent] + len(nodes[parent][0])
+        return self._ask([tokens for tokens, _ in nodes], ancestors, begins)
 
     def log_probabilities(self, state: Tensor) -> Tensor:
         """log p of the next token, (V,), after a token of this state (N,)."""
         head = self._model.get_output_embeddings()
         return head(state.to(head.weight.dtype)).float().log_softmax(-1)
 
-    def _ask(self, pieces: Sequence[Sequence[int]]) -> list[Tensor]:
+    def _ask(
+        self, pieces: Sequence[Sequence[int]], ancestors: Tensor, begins: Tensor
+    ) -> list[Tensor]:
+        """Piece i sees the pieces of row i of `ancestors`, and begins at place `begins[i]`."""
         lengths = [len(piece) for piece in pieces]
-        self._check(max(lengths))
+        places = torch.cat([torch.arange(n) + b for n, b in zip(lengths, begins, strict=True)])
+        self._check(int(places.max()) + 1 - self.length)
         out = self._model.base_model(
             input_ids=self._ids([token for piece in pieces for token in piece]),
-            position_ids=self._places(lengths),
-            attention_mask=self._mask(lengths),
+            position_ids=places[None].to(self._model.device),
+            attention_mask=self._mask(lengths, ancestors),
             past_key_values=self._cache,
             use_cache=self._cache is not None,
         )
@@ -77,20 +97,15 @@ class Context:
             self._cache.crop(-sum(lengths))
         return list(out.last_hidden_state[0].float().split(lengths))
 
-    def _mask(self, lengths: Sequence[int]) -> Tensor:
-        """(1, 1, L, length + L), 0 where a token sees another: the context, and its own piece."""
+    def _mask(self, lengths: Sequence[int], ancestors: Tensor) -> Tensor:
+        """(1, 1, L, length + L), 0 where a token sees another: the context, and its ancestors."""
         owner = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
-        seen = (owner[:, None] == owner[None, :]).tril()
+        seen = ancestors[owner][:, owner].tril()
         context = torch.ones(len(owner), self.length, dtype=torch.bool)
         shown = torch.cat((context, seen), dim=1)
         dtype = self._model.dtype
         mask = torch.zeros(shown.shape, dtype=dtype).masked_fill(~shown, torch.finfo(dtype).min)
         return mask[None, None].to(self._model.device)
-
-    def _places(self, lengths: Sequence[int]) -> Tensor:
-        """Every piece begins where the context ends, (1, L)."""
-        places = torch.cat([torch.arange(self.length, self.length + n) for n in lengths])
-        return places[None].to(self._model.device)
 
     def _ids(self, tokens: Sequence[int]) -> Tensor:
         return torch.tensor([list(tokens)], device=self._model.device)

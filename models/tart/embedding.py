@@ -25,7 +25,7 @@ from models.tart.contexts import Context
 from models.tart.prompts import CONTENT_FREE, Example, Template
 from models.training import torch_threads
 
-_LEAVES = 2  # examples a group whose prompts are read in one pass
+_ONE_PASS = 4  # examples a group whose prompts are read in one pass
 
 
 @dataclass(frozen=True)
@@ -99,19 +99,31 @@ def leave_one_out(
     """
     context = Context(model, batch_tokens)
     found: dict[int, Tensor] = {}
+    last: dict[int, int] = {}  # of the nodes of one pass, which is the example that comes last
+
+    def joined(group: Sequence[int]) -> list[int]:
+        return [token for j in group for token in examples[j].tokens]
+
+    def grow(group: Sequence[int], nodes: list[tuple[Sequence[int], int]], parent: int) -> None:
+        """The nodes below `parent` after which each of the group comes last, and it itself."""
+        if len(group) == 1:
+            last[group[0]] = len(nodes)
+            nodes.append((examples[group[0]].asked, parent))
+            return
+        for part, others in _halves(group):
+            nodes.append((joined(others), parent))
+            grow(part, nodes, len(nodes) - 1)
 
     def read(group: Sequence[int]) -> None:
-        if len(group) <= _LEAVES:
-            pieces = [
-                [t for j in group if j != i for t in examples[j].tokens] + [*examples[i].asked]
-                for i in group
-            ]
-            for i, states in zip(group, context.ask(pieces), strict=True):
-                found[i] = states[-len(examples[i].asked) :].mean(0)
+        if len(group) <= _ONE_PASS:
+            nodes: list[tuple[Sequence[int], int]] = []
+            grow(group, nodes, -1)
+            states = context.ask_tree(nodes)
+            found.update((i, states[last[i]].mean(0)) for i in group)
             return
-        half, mark = len(group) // 2, context.length
-        for part, others in ((group[:half], group[half:]), (group[half:], group[:half])):
-            context.extend([token for j in others for token in examples[j].tokens])
+        mark = context.length
+        for part, others in _halves(group):
+            context.extend(joined(others))
             read(part)
             context.crop(mark)
 
@@ -137,18 +149,19 @@ def orders(k: int) -> list[list[int]]:
     found: list[list[int]] = [[] for _ in range(k)]
 
     def split(group: Sequence[int]) -> None:
-        if len(group) <= _LEAVES:
-            for i in group:
-                found[i] += [j for j in group if j != i]
-            return
-        half = len(group) // 2
-        for part, others in ((group[:half], group[half:]), (group[half:], group[:half])):
+        for part, others in _halves(group) if len(group) > 1 else ():
             for i in part:
                 found[i] += others
             split(part)
 
     split(range(k))
     return found
+
+
+def _halves(group: Sequence[int]) -> tuple[tuple[Sequence[int], Sequence[int]], ...]:
+    """Each half of a group, with the other half, which is read before it."""
+    half = len(group) // 2
+    return (group[:half], group[half:]), (group[half:], group[:half])
 
 
 def _spans(examples: Sequence[Example]) -> Iterator[slice]:
