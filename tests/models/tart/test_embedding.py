@@ -136,7 +136,11 @@ def test_what_is_read_is_cut_and_told(template):
     ("shots", "queries", "says"),
     [
         ([*SHOTS, ("  ", "ham")], QUERIES, "an example of 'ham' has an empty text"),
-        ([*SHOTS, ("hi", "eggs")], QUERIES, "label 'eggs' of text 'hi' is not one of 'ham', 'spam'"),
+        (
+            [*SHOTS, ("hi", "eggs")],
+            QUERIES,
+            "label 'eggs' of text 'hi' is not one of 'ham', 'spam'",
+        ),
         (SHOTS, ["fine", " \n"], "query 1 has an empty text"),
         (SHOTS * 4, QUERIES, r"the model reads 512: give fewer examples"),
     ],
