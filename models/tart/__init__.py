@@ -19,6 +19,7 @@ query's label from k labelled examples in its context, on any representation, wi
     compare     TART, regressions, linear head and in-context learning on one choice
     tuning      fine-tuning all weights of a language model to the examples
     gaps        what in-context learning lacks, in two parts
+    benchmark   the cost of one call of the head, and what sharing prefixes saves
     shipped     heads that come trained, verified against their cards
 
 Deviations from the paper and its code

@@ -138,3 +138,14 @@ class ScoresConfig(BaseModel, frozen=True, extra="forbid"):
         if min(self.examples) < 1:
             raise ValueError(f"numbers of examples k must be at least 1, got {self.examples}")
         return self
+
+
+class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
+    """How large the things are that are measured."""
+
+    shots: int = Field(default=64, description="examples of one call of the head", ge=2)
+    queries: int = Field(default=1000, description="queries of that call", ge=1)
+    runs: int = Field(default=5, description="calls of each side, in turn", ge=1)
+    examples: int = Field(default=8, description="examples of the leave-one-out prompts", ge=2)
+    loo_runs: int = Field(default=1, description="runs of each side of that, in turn", ge=1)
+    threads: int = Field(default=2, description="processor threads", ge=1)
