@@ -4,8 +4,8 @@ import json
 
 from data.lake import Lake
 from data.lake.tables.house import Benchmarks
-from models.measuring import Measurement, in_turn
 from models.lm.config import ModelConfig
+from models.measuring import Measurement, in_turn
 from models.t1.config import BenchmarkConfig
 from models.tart.config import BenchmarkConfig as TartBenchmark
 from tasks.benchmarks import _rows, t1_benchmarks, tart_benchmarks
