@@ -1,4 +1,7 @@
-"""Training of a reasoning head on an infinite stream of synthetic problems; killed, it resumes."""
+"""Training of a reasoning head on an infinite stream of synthetic problems; killed, it resumes.
+
+With torch.distributed initialised, each process takes its share of every batch.
+"""
 
 import logging
 import math
@@ -10,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -17,7 +21,7 @@ from torch import Tensor, nn
 from models.progress import Progress, silent
 from models.tart.config import HeadConfig, TrainConfig
 from models.tart.module import ReasoningHead
-from models.training import torch_threads, warmup_cosine
+from models.training import average_gradients, torch_threads, warmup_cosine
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +104,8 @@ class _Training:
 
     def save(self, path: Path) -> None:
         """All of the training in one file, which replaces the one before at once."""
+        if dist.is_initialized() and dist.get_rank():
+            return
         temporary = path.with_suffix(".part")
         state = {
             "recipe": self.recipe,
@@ -139,7 +145,12 @@ class _Training:
     def _descend(self, problems: Problems) -> int:
         """One step; the number of points of its problems."""
         config, head = self.config, self.head
-        x, y, p_true = (torch.from_numpy(a).to(config.device) for a in problems)
+        shared = dist.is_initialized()
+        rank, size = (dist.get_rank(), dist.get_world_size()) if shared else (0, 1)
+        x, y, p_true = (
+            torch.from_numpy(np.array_split(part, size)[rank]).to(config.device)
+            for part in problems
+        )
         k = x.shape[1] - p_true.shape[1]
         with torch.autocast(config.device, torch.bfloat16, enabled=config.precision == "bfloat16"):
             logits = head.answer(x[:, :k], y[:, :k], x[:, k:]) if k else head(x, y)
@@ -148,6 +159,8 @@ class _Training:
         loss = F.binary_cross_entropy_with_logits(logits, targets)
         head.zero_grad()
         torch.autograd.backward(loss)
+        if shared:
+            average_gradients(head)
         if config.clip is not None:
             nn.utils.clip_grad_norm_(head.parameters(), config.clip)
         factor = _rate(config, self.step)

@@ -183,3 +183,30 @@ def test_a_device_that_is_absent_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="'cuda', which is absent"):
         train_head(HEAD, TrainConfig(steps=1, device="cuda"), one_dimensional)
+
+
+# Muon orthogonalises in bfloat16, which makes much of a last digit.
+BY_ADAM = TrainConfig(steps=5, warmup=2, matrix_learning_rate=None)
+
+
+def _process(rank, port, folder):
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    head, _ = train_head(SET_HEAD, BY_ADAM, whole)
+    torch.save(head.state_dict(), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_processes_train_as_one(tmp_path):
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(_process, (port, str(tmp_path)), nprocs=2)
+    alone, _ = train_head(SET_HEAD, BY_ADAM, whole)
+    for rank in (0, 1):
+        told = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        for name, value in alone.state_dict().items():
+            torch.testing.assert_close(told[name], value, rtol=1e-3, atol=1e-4)
