@@ -132,7 +132,13 @@ PROFILES = {
     "paper": TartConfig(
         tasks=TasksConfig(width=16, dimensions=(16,), points=258),
         training=TrainingConfig(
-            stream=StreamConfig(width=16, batch=128, curriculum=REASONING_HEAD_S258, contexts=None),
+            stream=StreamConfig(
+                width=16,
+                alphas=(10.0,),
+                batch=128,
+                curriculum=REASONING_HEAD_S258,
+                contexts=None,
+            ),
             head=STANDARD,
             optimisation=PAPER_RECIPE,
         ),

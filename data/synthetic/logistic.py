@@ -95,7 +95,7 @@ class StreamConfig(BaseModel, frozen=True, extra="forbid"):
 
     width: int = Field(default=4, description="coordinates D of a point; paper: 16", ge=1)
     alphas: tuple[float, ...] = Field(
-        default=(10.0,),
+        default=(1.0, 10.0),
         description="scales of w, the inverse noise of the labels, one drawn for every problem; "
         "paper: 10",
         min_length=1,

@@ -48,7 +48,8 @@ def test_the_head_stands_beside_logistic_regression_on_the_same_examples(head, p
     regression = np.stack(
         [logistic_probability(x[:, :K], y[:, :K], x[:, i], 0.0) for i in range(K, K + 8)], axis=1
     )
-    assert accuracy(p, p_true) > accuracy(regression, p_true) - 0.015
+    # The card has it on 2,048 problems; 256 leave a standard error of half a point.
+    assert accuracy(p, p_true) > accuracy(regression, p_true) - 0.02
     assert brier(p, p_true) < brier(regression, p_true)
     assert accuracy(p, p_true) < np.maximum(p_true, 1 - p_true).mean()
 
