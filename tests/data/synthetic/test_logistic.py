@@ -125,7 +125,7 @@ def contexts(**changes):
 
 
 def test_the_law_is_told_of_queries_alone_and_k_spans_its_range():
-    batches = [training_batch(contexts(), step) for step in range(60)]
+    batches = [training_batch(contexts(), step) for step in range(300)]
     sizes = [x.shape[1] - p_true.shape[1] for x, _, p_true in batches]
     assert min(sizes) == 6
     assert max(sizes) == 20
