@@ -6,6 +6,7 @@ functions in the sandbox        -+
 HELM tables and helm-summarize  -+
 SpaceTime and its rivals        -+
 T1 against FNO                  -+
+TART and a regression           -+
 convolutions against attention  -+
 """
 
@@ -21,6 +22,7 @@ from models.lm.config import ModelConfig
 from models.sequence.config import ConvBenchmark
 from models.spacetime.benchmark_config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
+from models.tart.config import BenchmarkConfig as TartBenchmark
 from tasks.benchmarks import (
     evaporate_benchmarks,
     flexgen_accuracy,
@@ -30,10 +32,12 @@ from tasks.benchmarks import (
     sequence_benchmarks,
     spacetime_benchmarks,
     t1_benchmarks,
+    tart_benchmarks,
     wikitext,
 )
 from tasks.lm import language_model
 from tasks.pipeline import pipeline
+from tasks.tart import reasoning_heads, shipped
 
 
 class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
@@ -85,6 +89,12 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
     t1: T1Benchmark = Field(
         default=T1Benchmark(grids=(64,), runs=3), description="training steps and predictions"
     )
+    tart: TartBenchmark = Field(
+        default=TartBenchmark(), description="calls of the reasoning head and prompts"
+    )
+    tart_model: ModelConfig = Field(
+        default=ModelConfig(), description="the model whose prompts share prefixes"
+    )
 
 
 PROFILES = {
@@ -96,6 +106,7 @@ PROFILES = {
         sequence=ConvBenchmark(),
         spacetime=SpaceTimeBenchmark(),
         t1=T1Benchmark(),
+        tart=TartBenchmark(examples=32),
     ),
     "paper": BenchmarksConfig(
         flexgen=FlexGenBenchmark(runs=3),
@@ -104,6 +115,7 @@ PROFILES = {
         sequence=ConvBenchmark(runs=5),
         spacetime=SpaceTimeBenchmark(runs=20),
         t1=T1Benchmark(runs=20),
+        tart=TartBenchmark(examples=32, loo_runs=3),
     ),
 }
 
@@ -120,4 +132,6 @@ def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
         helm_benchmarks(config.helm, machine())
     sequence_benchmarks(config.sequence, machine())
     spacetime_benchmarks(config.spacetime, machine())
+    head, reader = reasoning_heads(shipped("small")), language_model(config.tart_model)
+    tart_benchmarks(head, reader, config.tart, machine())
     return t1_benchmarks(config.t1, machine())

@@ -329,6 +329,30 @@ def forecast(
     )  # fmt: skip
 
 
+@app.command()
+def classify(
+    file: Annotated[Path, typer.Argument(help="A .csv, .tsv or .parquet file.")],
+    *,
+    text: Annotated[str, typer.Option(help="Column of the texts.")],
+    label: Annotated[str, typer.Option(help="Column of the labels; empty where wanted.")],
+    shots: Annotated[
+        int | None, typer.Option(help="Labelled rows to show; else 32, or all if fewer.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="Model that reads; all-minilm-l6-v2 is fastest.")
+    ] = "smollm2-135m-instruct",
+    characters: Annotated[int, typer.Option(help="Read of a text, from its beginning.")] = 100,
+    seed: Annotated[int, typer.Option(help="Random seed of the rows shown.")] = 0,
+    output: Annotated[Path | None, typer.Option(help=".csv or .parquet to write.")] = None,
+) -> None:
+    """Label the rest of a file's rows from a few labelled ones, with probabilities."""
+    from flows import classifying
+
+    classifying.classify(
+        classifying.Call(file, text, label, shots, model, characters, seed, output)
+    )
+
+
 models = typer.Typer(no_args_is_help=True, help="List, get and show language models.")
 app.add_typer(models, name="models")
 

@@ -1,10 +1,12 @@
-"""What every training loop here needs: a learning-rate schedule and a fixed number of threads."""
+"""What training loops here share: a schedule, a number of threads, gradients over processes."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.distributed as dist
+from torch import nn
 
 
 def warmup_cosine(step: int, steps: float, warmup: int) -> float:
@@ -29,3 +31,13 @@ def torch_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def average_gradients(model: nn.Module) -> None:
+    """All processes' gradients in one message, by their mean; needs torch.distributed at work."""
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([grad.flatten() for grad in grads])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for grad, mean in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+        grad.copy_(mean.view_as(grad))

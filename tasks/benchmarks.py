@@ -25,6 +25,7 @@ from models.measuring import Measurement
 from models.sequence.config import ConvBenchmark
 from models.spacetime.benchmark_config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
+from models.tart.config import BenchmarkConfig as TartBenchmark
 from tasks.flexgen import weights_of
 from tasks.produces import produces
 from tasks.progress import progress_bar
@@ -110,6 +111,19 @@ def spacetime_benchmarks(config: SpaceTimeBenchmark, machine: str) -> pa.Table:
     from models.spacetime.benchmark import benchmark
 
     return _rows("spacetime", benchmark(config, progress_bar("measuring SpaceTime")))
+
+
+@produces("benchmarks", version=1)
+def tart_benchmarks(
+    head: TableRef, model: TableRef, config: TartBenchmark, machine: str
+) -> pa.Table:
+    """One call of the reasoning head, and leave-one-out representations by shared prefixes."""
+    from models.tart.benchmark import benchmark
+    from tasks.tart import open_head
+    from tasks.tart_few_shot import opened
+
+    bar = progress_bar("measuring TART")
+    return _rows("tart", benchmark(config, open_head(head), opened(model)[0], bar))
 
 
 @produces("benchmarks", version=1)

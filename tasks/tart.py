@@ -1,22 +1,27 @@
-"""Steps of TART: synthetic problems, a reasoning head trained on such problems, and its scores."""
+"""Steps of TART: synthetic problems, reasoning heads, and scores on such problems and real data."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pydantic import BaseModel, Field, model_validator
 
 from data.lake import TableRef
+from data.lake.tables import CONTRACTS
 from data.synthetic.logistic import StreamConfig, TasksConfig
 from models.tart.config import HeadConfig, ScoresConfig, TrainConfig
-from tasks.produces import produces
+from tasks.produces import produces, scratch
 from tasks.progress import progress_bar
+from tasks.tart_few_shot import ShotsConfig
+from tasks.tart_scoring import real_scores, tuned_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from data.synthetic.logistic import LogisticProblems
+    from models.tart.module import ReasoningHead
 
 
 class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
@@ -33,11 +38,17 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
                 f"stream.width and head.width_in must agree, got {self.stream.width} and "
                 f"{self.head.width_in}"
             )
-        longest = self.stream.curriculum.points.end
+        contexts = self.stream.contexts
+        if (contexts is None) != (self.head.attention == "causal"):
+            raise ValueError(
+                "stream.contexts belongs to heads with attention 'context': set it to null for "
+                "causal heads, and only for them"
+            )
+        longest = contexts.most + 1 if contexts else self.stream.curriculum.points.end
         if longest > self.head.points:
             raise ValueError(
-                f"the curriculum ends at {longest} points, the head reads at most "
-                f"{self.head.points}"
+                f"the problems grow to {longest} points, examples and a query; the head reads at "
+                f"most {self.head.points}"
             )
         return self
 
@@ -69,7 +80,7 @@ def logistic_tasks(config: TasksConfig) -> pa.Table:
     return pa.concat_tables(parts)
 
 
-@produces("tart_training", version=1)
+@produces("tart_training", version=2)
 def tart_training(config: TrainingConfig) -> pa.Table:
     """Loss and accuracy of a reasoning head during its training, and its weights."""
     from data.synthetic.logistic import training_batch
@@ -79,6 +90,7 @@ def tart_training(config: TrainingConfig) -> pa.Table:
         config.head,
         config.optimisation,
         lambda step: training_batch(config.stream, step),
+        folder=scratch(),
         progress=progress_bar("training the reasoning head"),
     )
     dimension = config.stream.curriculum.dimension
@@ -90,29 +102,103 @@ def tart_training(config: TrainingConfig) -> pa.Table:
     return pa.Table.from_pylist(rows).append_column("weights", weights)
 
 
-@produces("tart_scores", version=1)
-def tart_scores(tasks: TableRef, head: TableRef, config: ScoresConfig) -> pa.Table:
-    """Accuracy, AUC and Brier score of the head, logistic regression and the law, by k."""
+class ShippedHead(BaseModel, frozen=True, extra="forbid"):
+    """A head that comes with the project."""
+
+    name: str = Field(description="its name, as in models/weights/tart-NAME.json")
+    sha256: str = Field(description="of its weights")
+
+
+def shipped(name: str) -> ShippedHead:
+    """A head by its weights. Raises ValueError for an unknown name."""
+    from models.tart.shipped import shipped_card
+
+    return ShippedHead(name=name, sha256=shipped_card(name)["sha256"])
+
+
+@produces("reasoning_heads", version=1)
+def reasoning_heads(head: ShippedHead) -> pa.Table:
+    """A reasoning head that comes trained, verified against its card."""
+    from models.tart.shipped import shipped_card, shipped_weights
+
+    card = shipped_card(head.name)
+    config = TrainingConfig.model_validate(card["config"])
+    row = {
+        "name": head.name,
+        "step": config.optimisation.steps,
+        "parameters": card["parameters"],
+        "width_in": config.head.width_in,
+        "examples": config.head.points - 1,
+        "sha256": head.sha256,
+        "licence": card["licence"],
+        "config": config.model_dump_json(),
+        "weights": shipped_weights(head.name),
+    }
+    return pa.Table.from_pylist([row], schema=CONTRACTS["reasoning_heads"].arrow_schema())
+
+
+class ScoringConfig(BaseModel, frozen=True, extra="forbid"):
+    """What is scored on synthetic problems, a configuration a set of them, and on real data."""
+
+    synthetic: tuple[ScoresConfig, ...] = Field(description="numbers of examples")
+    shots: ShotsConfig = Field(description="examples and queries of texts read alone")
+    number_shots: ShotsConfig = Field(description="examples and queries of images and tables")
+
+
+@produces("tart_scores", version=2)
+def tart_scores(
+    tasks: Sequence[TableRef],
+    heads: Sequence[TableRef],
+    texts: Sequence[TableRef],
+    numbers: Sequence[TableRef],
+    config: ScoringConfig,
+) -> pa.Table:
+    """Accuracy, AUC and Brier score of TART and its rivals on the same queries, by k.
+
+    Synthetic problems are scored by the head in the same place, real data (few_shot_embeddings and
+    few_shot_tuned) by the last head.
+    """
     from models.tart.scores import score_problems
+
+    opened = [open_head(head) for head in heads]
+    constant = {"modality": "synthetic", "base_model": "none", "embedding": "none"}
+    rows: list[dict[str, Any]] = [
+        vars(score) | {"task": name, "seed": seed} | constant
+        for problems_of, head, asked in zip(tasks, opened, config.synthetic, strict=True)
+        for name, seed, alpha, problems in _problem_sets(problems_of)
+        for score in score_problems(head, problems, asked, alpha)
+    ]
+    for ref in texts:
+        if ref.table == "few_shot_tuned":
+            rows += tuned_scores(ref)
+        else:
+            rows += real_scores(ref, opened[-1], config.shots)
+    for ref in numbers:
+        rows += real_scores(ref, opened[-1], config.number_shots)
+    return pa.Table.from_pylist(rows, schema=CONTRACTS["tart_scores"].arrow_schema())
+
+
+@produces("tart_gaps", version=1)
+def tart_gaps(tart_scores: TableRef) -> pa.Table:
+    """Fine-tuning's lead over in-context learning, parted into representation and reasoning."""
+    from models.tart.gaps import gaps
+
+    return pa.Table.from_pylist(
+        gaps(tart_scores.read().to_pylist()), schema=CONTRACTS["tart_gaps"].arrow_schema()
+    )
+
+
+def open_head(ref: TableRef) -> ReasoningHead:
+    """The head in the last row of `tart_training` or `reasoning_heads`."""
     from models.tart.train import head_from_bytes
 
-    last = head.read(["step", "weights", "config"]).sort_by("step").to_pylist()[-1]
-    trained = head_from_bytes(
-        last["weights"], TrainingConfig.model_validate_json(last["config"]).head
-    )
-    return pa.Table.from_pylist(
-        [
-            vars(score)
-            | {"task": name, "seed": seed}
-            | {"modality": "synthetic", "base_model": "none", "embedding": "none"}
-            for name, seed, problems in _problem_sets(tasks)
-            for score in score_problems(trained, problems, config)
-        ]
-    )
+    last = ref.read(["step", "weights", "config"]).sort_by("step").to_pylist()[-1]
+    config = TrainingConfig.model_validate_json(last["config"])
+    return head_from_bytes(last["weights"], config.head)
 
 
-def _problem_sets(tasks: TableRef) -> Iterator[tuple[str, int, LogisticProblems]]:
-    """(name, seed, problems) of every set of problems in logistic_tasks."""
+def _problem_sets(tasks: TableRef) -> Iterator[tuple[str, int, float, LogisticProblems]]:
+    """(name, seed, alpha, problems) of every set of problems in logistic_tasks."""
     import numpy as np
     import pyarrow.compute as pc
 
@@ -128,4 +214,4 @@ def _problem_sets(tasks: TableRef) -> Iterator[tuple[str, int, LogisticProblems]
         x = pc.list_flatten(part["x"]).to_numpy().reshape(*shape, len(part["x"][0]))
         y, p_true = (part[name].to_numpy().reshape(shape) for name in ("y", "p_true"))
         problems = LogisticProblems(*(a.astype(np.float32) for a in (x, y, p_true)))
-        yield f"logistic d={d} alpha={alpha:g}", seed, problems
+        yield f"logistic d={d} alpha={alpha:g}", seed, alpha, problems

@@ -41,6 +41,11 @@ class TextCodec:
         ids: list[int] = self._encoded(text)["input_ids"]
         return ids or [self._start()]
 
+    def encode_piece(self, text: str) -> list[int]:
+        """Tokens of a part of a text alone: no start token is added."""
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
     def encode_pair(self, prompt: str, continuation: str) -> tuple[list[int], int]:
         """Tokens of prompt + continuation, and the index at which the continuation's begin (>= 1).
 

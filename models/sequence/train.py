@@ -21,7 +21,7 @@ from models.progress import Progress, silent
 from models.sequence.backbone import Backbone
 from models.sequence.config import BackboneConfig, Metric, TrainConfig
 from models.sequence.scores import Examples, check_examples, evaluate, loss_of
-from models.training import torch_threads, warmup_cosine
+from models.training import average_gradients, torch_threads, warmup_cosine
 
 _SAVE_EVERY_SECONDS = 20.0
 
@@ -166,7 +166,7 @@ class _Fit:
         self.optimizer.zero_grad()
         loss.backward()
         if dist.is_initialized():
-            _average_gradients(self.model)
+            average_gradients(self.model)
         nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimizer.step()
         return loss.detach()
@@ -213,13 +213,3 @@ def parameter_groups(model: nn.Module, config: TrainConfig) -> list[dict[str, ob
         {"params": members, "lr": rate, "peak": rate, "weight_decay": decay}
         for (rate, decay), members in groups.items()
     ]
-
-
-def _average_gradients(model: nn.Module) -> None:
-    """All processes' gradients in one message, by their mean."""
-    grads = [p.grad for p in model.parameters() if p.grad is not None]
-    flat = torch.cat([grad.flatten() for grad in grads])
-    dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for grad, mean in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
-        grad.copy_(mean.view_as(grad))

@@ -25,18 +25,32 @@ class HeadConfig(BaseModel, frozen=True, extra="forbid"):
     positions: Literal["none", "learned"] = Field(
         default="none", description="embedding of a token's place; paper: learned"
     )
+    attention: Literal["context", "causal"] = Field(
+        default="context",
+        description="context: examples see all examples, whatever their order; causal: those "
+        "before them; paper: causal",
+    )
+    activation: Literal["relu2", "gelu"] = Field(
+        default="relu2", description="of the perceptrons: relu(u)^2 or GPT-2's; paper: gelu"
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> "HeadConfig":
         if self.width % self.heads:
             raise ValueError(f"width must be a multiple of heads, got {self.width} / {self.heads}")
+        ordered = self.tokens == "interleaved" or self.positions == "learned"
+        if self.attention == "context" and ordered:
+            raise ValueError(
+                "attention 'context' reads a set of examples: it needs tokens 'paired' and "
+                "positions 'none'; for others set attention to 'causal'"
+            )
         return self
 
 
 # The authors' three sizes (their "tiny", "small", "standard"), with the paper's token layout in the
 # last, which is the head they released.
 TINY = HeadConfig()
-SMALL = HeadConfig(width_in=16, points=66, layers=6, heads=4, width=128)
+SMALL = HeadConfig(width_in=16, points=65, layers=6, heads=4, width=128)
 STANDARD = HeadConfig(
     width_in=16,
     points=258,
@@ -45,6 +59,8 @@ STANDARD = HeadConfig(
     width=256,
     tokens="interleaved",
     positions="learned",
+    attention="causal",
+    activation="gelu",
 )
 
 
@@ -63,8 +79,17 @@ class TrainConfig(BaseModel, frozen=True, extra="forbid"):
     warmup: int = Field(
         default=20, description="steps of linear growth of the learning rate; paper: 0", ge=0
     )
-    schedule: Literal["cosine", "constant"] = Field(
-        default="cosine", description="learning rate after the warm-up; paper: constant"
+    schedule: Literal["cosine", "constant", "trapezoid"] = Field(
+        default="cosine",
+        description="learning rate after the warm-up; trapezoid: at its peak until the last "
+        "`decay` steps, then a straight line to 0; paper: constant",
+    )
+    decay: int = Field(
+        default=0, description="last steps of a trapezoid; a run can be lengthened before", ge=0
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32",
+        description="number format of matrix products; weights stay in float32; paper: float32",
     )
     clip: float | None = Field(
         default=1.0, description="largest norm of the gradient; paper: null, no clipping", gt=0
@@ -100,18 +125,12 @@ PAPER_RECIPE = TrainConfig(
 
 
 class ScoresConfig(BaseModel, frozen=True, extra="forbid"):
-    """What is scored: the numbers of examples, and the bar that logistic regression sets."""
+    """What is scored on synthetic problems."""
 
     examples: tuple[int, ...] = Field(
         default=(1, 4, 8, 16, 32),
         description="few-shot examples k; paper: 18, 32, 48, 64, 128, 256",
         min_length=1,
-    )
-    penalty: float = Field(
-        default=0.01,
-        description="L2 penalty of logistic regression, 1/C in scikit-learn; 0.01 = 1/alpha^2 is "
-        "the prior of the law at alpha 10, a stronger bar than none; paper: 0",
-        ge=0,
     )
 
     @model_validator(mode="after")
@@ -119,3 +138,14 @@ class ScoresConfig(BaseModel, frozen=True, extra="forbid"):
         if min(self.examples) < 1:
             raise ValueError(f"numbers of examples k must be at least 1, got {self.examples}")
         return self
+
+
+class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
+    """How large the things are that are measured."""
+
+    shots: int = Field(default=64, description="examples of one call of the head", ge=2)
+    queries: int = Field(default=1000, description="queries of that call", ge=1)
+    runs: int = Field(default=5, description="calls of each side, in turn", ge=1)
+    examples: int = Field(default=8, description="examples of the leave-one-out prompts", ge=2)
+    loo_runs: int = Field(default=1, description="runs of each side of that, in turn", ge=1)
+    threads: int = Field(default=2, description="processor threads", ge=1)

@@ -1,7 +1,8 @@
-"""The reasoning head: a causal Transformer from (examples, query) to the logit of the label.
+"""The reasoning head: a Transformer from (examples, query) to the logit of the label.
 
-Sequences hold two tokens a point: the point as a query, then the labelled example. Logits are read
-at the queries, so that one pass predicts every y_i from x_1 y_1 .. x_(i-1) y_(i-1) x_i.
+`answer` takes k examples and any number of queries, which do not see one another. Causal heads also
+read a whole sequence at once (`forward`): every point is a query for the examples before it, so
+that one pass predicts every y_i from x_1 y_1 .. x_(i-1) y_(i-1) x_i.
 """
 
 import math
@@ -30,10 +31,13 @@ def paired_tokens(x: Tensor, y: Tensor) -> Tensor:
 
     Zero in the last coordinate says "unknown", -1 and +1 are the labels 0 and 1.
     """
-    sign = (2 * y - 1).unsqueeze(-1)
-    queries = torch.cat((x, torch.zeros_like(sign)), dim=-1)
-    examples = torch.cat((x, sign), dim=-1)
+    sign = 2 * y - 1
+    queries, examples = _labelled(x, torch.zeros_like(sign)), _labelled(x, sign)
     return torch.stack((queries, examples), dim=2).flatten(1, 2)
+
+
+def _labelled(x: Tensor, sign: Tensor) -> Tensor:
+    return torch.cat((x, sign.unsqueeze(-1)), dim=-1)
 
 
 def interleaved_mask(points: int) -> Tensor:
@@ -48,12 +52,27 @@ def paired_mask(points: int) -> Tensor:
     return earlier_example | (t[None, :] == t[:, None])
 
 
-class Block(nn.Module):
-    """One pre-norm Transformer block of GPT-2: causal attention, then a perceptron of width 4D."""
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """softmax(q k^T / sqrt(N)) v over the keys that the mask (L, S) shows, all of them without one.
 
-    def __init__(self, width: int, heads: int) -> None:
+    (B, H, L, N), (B, H, S, N), (B, H, S, N) -> (B, H, L, N). On a processor written out: PyTorch's
+    fused attention goes backward four times slower there at these sizes.
+    """
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    scores = (q * q.shape[-1] ** -0.5) @ k.mT
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    return torch.softmax(scores, dim=-1).to(v.dtype) @ v
+
+
+class Block(nn.Module):
+    """One pre-norm Transformer block of GPT-2: attention, then a perceptron of width 4D."""
+
+    def __init__(self, width: int, heads: int, activation: str) -> None:
         super().__init__()
         self.heads = heads
+        self.activation = activation
         self.norm_attention = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.attention_out = nn.Linear(width, width)
@@ -61,14 +80,22 @@ class Block(nn.Module):
         self.up = nn.Linear(width, 4 * width)
         self.down = nn.Linear(4 * width, width)
 
-    def forward(self, h: Tensor, mask: Tensor, rows: slice = slice(None)) -> Tensor:
-        """(B, L, D) -> (B, L, D), or only the tokens `rows` of it; mask (L, L): row sees column."""
+    def forward(
+        self, h: Tensor, seen: int, mask: Tensor | None, rows: slice = slice(None)
+    ) -> Tensor:
+        """(B, L, D) -> (B, L, D), or only the tokens `rows` of it.
+
+        The first `seen` tokens are keys; mask (L, seen): row sees column.
+        """
         B, L, D = h.shape
         qkv = self.qkv(self.norm_attention(h)).view(B, L, 3, self.heads, D // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, D / H)
-        mixed = F.scaled_dot_product_attention(q[:, :, rows], k, v, attn_mask=mask[rows])
+        shown = None if mask is None else mask[rows]
+        mixed = attend(q[:, :, rows], k[:, :, :seen], v[:, :, :seen], shown)
         h = h[:, rows] + self.attention_out(mixed.transpose(1, 2).flatten(2))
-        mlp: Tensor = self.down(F.gelu(self.up(self.norm_mlp(h)), approximate="tanh"))
+        u = self.up(self.norm_mlp(h))
+        u = F.gelu(u, approximate="tanh") if self.activation == "gelu" else F.relu(u).square()
+        mlp: Tensor = self.down(u)
         return h + mlp
 
 
@@ -90,7 +117,9 @@ class ReasoningHead(nn.Module):
             if config.positions == "learned"
             else None
         )
-        self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.heads, config.activation) for _ in range(config.layers)
+        )
         self.norm_out = nn.LayerNorm(config.width)
         self.read_out = nn.Linear(config.width, 1)
         mask = paired_mask if paired else interleaved_mask
@@ -100,30 +129,65 @@ class ReasoningHead(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Logits of y_i = 1 given x_1 y_1 .. x_i, for all i: (B, P, D), (B, P) -> (B, P).
 
-        y holds 0 or 1; the logit at i depends on no y_j with j >= i. Raises ValueError when a
-        point has other than D coordinates or the sequence more points than the head was built for:
-        dropping examples is the caller's decision.
+        y holds 0 or 1; the logit at i depends on no y_j with j >= i. Raises ValueError when the
+        head is not causal, when a point has other than D coordinates, or when the sequence has more
+        points than the head was built for: dropping examples is the caller's decision.
         """
+        if self.config.attention != "causal":
+            raise ValueError("only causal heads read a whole sequence at once: use answer")
+        self._check(x, x.shape[1])
+        as_tokens = paired_tokens if self.config.tokens == "paired" else interleaved_tokens
+        L = 2 * x.shape[1]
+        return self._read(as_tokens(x, y), torch.arange(L), L, self.mask[:L, :L], _QUERIES)
+
+    def answer(self, x: Tensor, y: Tensor, queries: Tensor) -> Tensor:
+        """Logits of label 1 for Q queries, given k examples and no other query.
+
+        (B, k, D), (B, k), (B, Q, D) -> (B, Q). Raises ValueError as `forward` does.
+        """
+        k, Q = x.shape[1], queries.shape[1]
+        self._check(x, k + 1)
+        self._check(queries, k + 1)
+        if self.config.tokens == "paired":
+            examples = _labelled(x, 2 * y - 1)
+            asked = _labelled(queries, torch.zeros_like(queries[..., 0]))
+            places = torch.arange(1, 2 * k, 2)
+        else:
+            examples, asked = interleaved_tokens(x, y), queries
+            places = torch.arange(2 * k)
+        T = examples.shape[1]
+        places = torch.cat((places, torch.full((Q,), 2 * k)))
+        tokens = torch.cat((examples, asked), dim=1)
+        if self.config.attention == "context":
+            return self._read(tokens, places, T, None, slice(T, None))
+        mask = torch.eye(T + Q, dtype=torch.bool, device=x.device)
+        mask[:, :T] = torch.ones(T + Q, T, dtype=torch.bool, device=x.device).tril()
+        return self._read(tokens, places, T + Q, mask, slice(T, None))
+
+    def _read(
+        self, tokens: Tensor, places: Tensor, seen: int, mask: Tensor | None, asked: slice
+    ) -> Tensor:
+        """Logits at the tokens `asked`; see `Block.forward`."""
+        # The residual stream keeps its format where matrix products run in a shorter one.
+        h = self.read_in(tokens).to(tokens.dtype)
+        if self.places is not None:
+            h = h + self.places[places.to(h.device)]
+        for block in self.blocks[:-1]:
+            h = block(h, seen, mask)
+        h = self.blocks[-1](h, seen, mask, asked)  # nothing reads the other tokens after it
+        logits: Tensor = self.read_out(self.norm_out(h))
+        return logits.squeeze(-1).to(tokens.dtype)
+
+    def _check(self, x: Tensor, points: int) -> None:
         if x.shape[-1] != self.config.width_in:
             raise ValueError(
                 f"the head reads points of {self.config.width_in} coordinates, got {x.shape[-1]}"
             )
-        if x.shape[1] > self.config.points:
+        if points > self.config.points:
             raise ValueError(
                 f"the head reads at most {self.config.points} points (k = "
-                f"{self.config.points - 1} examples and a query), got {x.shape[1]}"
+                f"{self.config.points - 1} examples and a query), got {points}"
             )
-        as_tokens = paired_tokens if self.config.tokens == "paired" else interleaved_tokens
-        h = self.read_in(as_tokens(x, y))
-        L = h.shape[1]
-        if self.places is not None:
-            h = h + self.places[:L]
-        mask = self.mask[:L, :L]
-        for block in self.blocks[:-1]:
-            h = block(h, mask)
-        h = self.blocks[-1](h, mask, _QUERIES)  # nothing reads the other tokens after it
-        logits: Tensor = self.read_out(self.norm_out(h))
-        return logits.squeeze(-1)
 
     def _initialise(self, generator: torch.Generator) -> None:
         """GPT-2's: normal of 0.02, maps into the residual stream narrower by sqrt(2 layers).

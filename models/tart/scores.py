@@ -29,12 +29,16 @@ class Score:
     n_test: int
 
 
-def score_problems(head: ReasoningHead, problems: Problems, config: ScoresConfig) -> list[Score]:
+def score_problems(
+    head: ReasoningHead, problems: Problems, config: ScoresConfig, alpha: float
+) -> list[Score]:
     """Scores at every k: the query is point k of a problem (from 0), its examples are those before.
 
-    "bayes" predicts with the law p_true itself, which no method can beat on average. Raises
-    ValueError when k examples and a query do not fit into a problem or the head, and when a method
-    beats the law by more than chance, since y cannot have come from p_true then.
+    alpha: the scale of the law's weights. "logistic regression" is the paper's bar, without
+    penalty; "penalised regression" knows alpha and is penalised by 1/alpha^2, the prior of the
+    law: the harder bar. "bayes" predicts with the law p_true itself, which no method can beat on
+    average. Raises ValueError when k examples and a query do not fit into a problem or the head,
+    and when a method beats the law by more than chance, since y cannot have come from p_true then.
     """
     x, y, p_true = problems
     needed = max(config.examples) + 1
@@ -43,15 +47,14 @@ def score_problems(head: ReasoningHead, problems: Problems, config: ScoresConfig
             f"k = {needed - 1} examples and a query need {needed} points a problem, "
             f"got {x.shape[1]}"
         )
-    logits = head_logits(head, x[:, :needed], y[:, :needed])
     scores = []
     for k in config.examples:
         label = y[:, k]
+        shots = x[:, :k], y[:, :k]
         probability = {
-            "tart": expit(logits[:, k].astype(np.float64)),
-            "logistic regression": logistic_probability(
-                x[:, :k], y[:, :k], x[:, k], config.penalty
-            ),
+            "tart": expit(head_logits(head, *shots, x[:, k : k + 1])[:, 0]),
+            "logistic regression": logistic_probability(*shots, x[:, k], 0.0),
+            "penalised regression": logistic_probability(*shots, x[:, k], alpha**-2),
             "bayes": p_true[:, k].astype(np.float64),
             "majority": majority_probability(y[:, :k]),
         }
@@ -61,12 +64,15 @@ def score_problems(head: ReasoningHead, problems: Problems, config: ScoresConfig
     return scores
 
 
-def head_logits(head: ReasoningHead, x: Array, y: Array) -> Array:
-    """The head's logits at all positions, (B, P, D), (B, P) -> (B, P)."""
-    chunks = [slice(i, i + _CHUNK) for i in range(0, len(x), _CHUNK)]
+def head_logits(head: ReasoningHead, x: Array, y: Array, queries: Array) -> Array:
+    """The head's answers to every problem's queries: (B, k, D), (B, k), (B, Q, D) -> (B, Q)."""
+    parts = [slice(i, i + _CHUNK) for i in range(0, len(x), _CHUNK)]
     with torch.inference_mode(), torch_threads(1):
-        logits = [head(torch.from_numpy(x[c]), torch.from_numpy(y[c])) for c in chunks]
-    return np.asarray(torch.cat(logits))
+        logits = [
+            head.answer(*(torch.from_numpy(np.float32(a[part])) for a in (x, y, queries)))
+            for part in parts
+        ]
+    return np.asarray(torch.cat(logits)).astype(np.float64)
 
 
 def measures(probability: Array, label: Array) -> tuple[float, float | None, float]:

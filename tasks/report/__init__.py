@@ -13,6 +13,7 @@ from pathlib import Path
 from data.lake import Lake, LakeError
 from data.lake.catalog import Catalog
 from tasks.report.comparison import COMPARISON
+from tasks.report.few_shot import FEW_SHOT
 from tasks.report.forecasting import FORECASTING
 from tasks.report.house import LAST_RUN, LINEAGE, QUALITY, catalogue
 from tasks.report.leaderboard import LEADERBOARD
@@ -21,7 +22,7 @@ from tasks.report.operators import OPERATORS
 from tasks.report.page import Html, Verdict, code, counted, element, join, note, verdicts
 from tasks.report.reading import Rendered, render
 from tasks.report.review import REVIEW
-from tasks.report.scores import EXTRACTION, FEW_SHOT
+from tasks.report.scores import EXTRACTION
 from tasks.report.sequences import SEQUENCES
 
 _SECTIONS = (

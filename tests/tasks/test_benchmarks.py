@@ -5,9 +5,14 @@ import json
 from data.lake import Lake
 from data.lake.tables.house import Benchmarks
 from models.evaporate.config import BenchmarkConfig as EvaporateBenchmark
+from models.lm.config import ModelConfig
 from models.measuring import Measurement, in_turn
 from models.t1.config import BenchmarkConfig
-from tasks.benchmarks import _rows, evaporate_benchmarks, t1_benchmarks
+from models.tart.config import BenchmarkConfig as TartBenchmark
+from tasks.benchmarks import _rows, evaporate_benchmarks, t1_benchmarks, tart_benchmarks
+from tasks.lm import language_model
+from tasks.provenance import alone
+from tasks.tart import reasoning_heads, shipped
 
 
 def test_the_ratio_is_above_one_when_ours_is_better_whatever_the_unit():
@@ -40,3 +45,16 @@ def test_functions_are_timed_on_a_folders_documents(tmp_path, lake_url):
     )
     Lake(lake_url).publish(Benchmarks, rows, recipe="e" * 64, fields={})
     assert rows["size"].to_pylist() == ["100 functions x 2 documents"]
+
+
+def test_tart_is_measured_with_the_head_and_model_it_is_given(lake_url):
+    small = TartBenchmark(shots=4, queries=3, runs=1, examples=3, threads=1)
+    with alone():
+        head = reasoning_heads(shipped("small"))
+        model = language_model(ModelConfig(name="random:llama-tiny", threads=1))
+    rows = tart_benchmarks.fn(head, model, small, "here")
+    Lake(lake_url).publish(Benchmarks, rows, recipe="d" * 64, fields={})
+    assert [row["case"] for row in rows.to_pylist()] == [
+        "one call of the head",
+        "leave-one-out representations",
+    ]

@@ -147,6 +147,32 @@ def tart_rows() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def real_rows() -> list[dict[str, Any]]:
+    """TART and its rivals on a text task, read in prompts, and on images read as they are."""
+    text = {"task": HOSTILE, "modality": "text", "base_model": HOSTILE}
+    image = {"modality": "vision", "base_model": "none", "embedding": "raw"}
+    methods = {"tart": 0.8, "logistic regression": 0.7, "majority": 0.5}
+    rows: list[dict[str, Any]] = [
+        text | {"embedding": embedding, "method": method, "accuracy": accuracy}
+        for embedding in ("vanilla", "leave-one-out") for method, accuracy in methods.items()
+    ]  # fmt: skip
+    rows.append(text | {"embedding": "prompt", "method": "icl", "accuracy": 0.55})
+    rows += [
+        image | {"task": f"digits {pair}", "method": method, "accuracy": accuracy}
+        for pair in ("0/1", "0/2") for method, accuracy in methods.items()
+    ]  # fmt: skip
+    return [row | {"k": 18, "seed": 0, "auc": None, "brier": 0.2, "n_test": 100} for row in rows]
+
+
+def gap_rows() -> list[dict[str, Any]]:
+    return [
+        {"task": HOSTILE, "base_model": HOSTILE, "embedding": "leave-one-out", "k": 18,
+         "accuracy_icl": 0.5, "accuracy_regression": 0.8, "accuracy_tart": 0.8,
+         "accuracy_tuned": 0.9, "gap": 0.4, "gap_representation": 0.1, "gap_reasoning": 0.3,
+         "reasoning_share": 0.75},
+    ]  # fmt: skip
+
+
 def training_rows() -> list[dict[str, Any]]:
     return [
         {"step": step, "dimension": 2, "points": 8, "loss": 0.7 - step / 100, "accuracy": 0.5,
@@ -363,7 +389,8 @@ def filled(lake: Lake) -> Lake:
     publish(lake, "documents", document_rows())
     publish(lake, "extractions", cell_in_text_rows())
     publish(lake, "functions", function_rows())
-    scores = publish(lake, "tart_scores", tart_rows())
+    scores = publish(lake, "tart_scores", [*tart_rows(), *real_rows()])
+    publish(lake, "tart_gaps", gap_rows())
     training = publish(lake, "tart_training", training_rows())
     publish(lake, "forecast_scores", forecast_score_rows())
     publish(lake, "forecasts", forecast_rows())
@@ -416,6 +443,15 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, str]:
     folder = tmp_path_factory.mktemp("full")
     lake = filled(Lake(str(folder / "lake")))
     return lake, report_of(lake, folder)
+
+
+def test_real_data_is_one_table_and_its_gap_is_parted(full: tuple[Lake, str]) -> None:
+    inside = full[1].split('<section id="few-shot-classification">')[1].split("</section>")[0]
+    text = Page(inside).text
+    assert "TART's accuracy is on average 0.100 higher than logistic regression's" in text
+    assert "TART's accuracy is on average 0.250 higher than in-context learning's" in text
+    assert "reasoning accounts for 0.300 of it, the larger part" in text
+    assert inside.count("digits") == 1, "pairs of images are one row"
 
 
 def assert_self_contained(text: str) -> None:

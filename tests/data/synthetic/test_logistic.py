@@ -8,6 +8,7 @@ from data.synthetic.logistic import (
     NL_TASK,
     PROBABILISTIC_LOGISTIC_REGRESSION,
     REASONING_HEAD_S258,
+    Contexts,
     Curriculum,
     Ramp,
     StreamConfig,
@@ -15,6 +16,7 @@ from data.synthetic.logistic import (
     draw_problems,
     evaluation_problems,
     training_batch,
+    whitened,
 )
 
 
@@ -106,13 +108,58 @@ def test_batches_have_the_sizes_of_the_curriculum():
     curriculum = Curriculum(
         dimension=Ramp(start=1, end=3, interval=10), points=Ramp(start=2, end=9, interval=10)
     )
-    config = StreamConfig(width=3, batch=5, curriculum=curriculum)
+    config = StreamConfig(width=3, batch=5, curriculum=curriculum, contexts=None)
     for step, d, points in [(0, 1, 2), (10, 2, 3), (20, 3, 4), (999, 3, 9)]:
         x, y, p_true = training_batch(config, step)
         assert x.shape == (5, points, 3)
         assert y.shape == p_true.shape == (5, points)
         assert np.all(x[..., d:] == 0)
         assert np.all(x[..., d - 1] != 0)
+
+
+def contexts(**changes):
+    """A stream of up to 20 examples and at least 10 queries, at d = D = 3."""
+    grown = Curriculum(dimension=Ramp(start=3, end=3), points=Ramp(start=30, end=30))
+    given = {"fewest": 6, "most": 20, **changes.pop("contexts", {})}
+    return StreamConfig(width=3, batch=5, curriculum=grown, contexts=Contexts(**given), **changes)
+
+
+def test_the_law_is_told_of_queries_alone_and_k_spans_its_range():
+    batches = [training_batch(contexts(), step) for step in range(300)]
+    sizes = [x.shape[1] - p_true.shape[1] for x, _, p_true in batches]
+    assert min(sizes) == 6
+    assert max(sizes) == 20
+    assert 0.4 < np.mean(np.equal(sizes, 20)) < 0.7
+    assert {y.shape[1] for _, y, _ in batches} == {30}
+
+
+def test_problems_of_one_batch_have_alphas_of_their_own():
+    config = contexts(alphas=(0.01, 100.0), contexts={"full": 1.0})
+    p_true = np.concatenate([training_batch(config, step).p_true for step in range(10)])
+    unsure = np.abs(p_true - 0.5).mean(axis=1) < 0.05
+    assert 0 < unsure.sum() < len(unsure)
+
+
+def test_some_batches_have_fewer_live_coordinates():
+    live = {
+        int((training_batch(contexts(fewer=0.5), step).x != 0).any(axis=(0, 1)).sum())
+        for step in range(40)
+    }
+    assert live == {1, 2, 3}
+
+
+def test_whitened_examples_have_mean_0_and_covariance_1_and_keep_the_law():
+    plain = training_batch(contexts(), 0)
+    x, y, p_true = training_batch(contexts(contexts={"whitened": 1.0}), 0)
+    k = x.shape[1] - p_true.shape[1]
+    for examples in x[:, :k].astype(np.float64):
+        assert examples.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-6)
+        assert np.cov(examples.T) == pytest.approx(np.eye(3), abs=1e-5)
+    assert np.array_equal(y, plain.y)
+    assert np.array_equal(p_true, plain.p_true)
+    moved = plain.x.copy()
+    moved[:, k:] += 1
+    np.testing.assert_array_equal(whitened(moved, k)[:, :k], x[:, :k])
 
 
 def test_evaluation_never_meets_the_training_stream():
@@ -129,8 +176,19 @@ def test_evaluation_never_meets_the_training_stream():
         lambda: StreamConfig(width=3),
         lambda: TasksConfig(width=3, dimensions=(4,)),
         lambda: TasksConfig(alphas=(0.0,)),
+        lambda: StreamConfig(alphas=(1.0, -1.0)),
+        lambda: StreamConfig(contexts=Contexts(most=66)),
+        lambda: Contexts(fewest=9, most=8),
     ],
-    ids=["ramp down", "curriculum wider than points", "tasks wider than points", "alpha zero"],
+    ids=[
+        "ramp down",
+        "curriculum wider than points",
+        "tasks wider than points",
+        "alpha zero",
+        "alpha negative",
+        "no query left",
+        "fewest above most",
+    ],
 )
 def test_impossible_configurations_are_refused(build):
     with pytest.raises(ValidationError):

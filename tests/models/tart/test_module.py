@@ -7,15 +7,37 @@ import torch
 import torch.nn.functional as F
 
 from models.tart.config import SMALL, STANDARD, TINY, HeadConfig
-from models.tart.module import ReasoningHead, interleaved_tokens, paired_mask, paired_tokens
+from models.tart.module import (
+    ReasoningHead,
+    attend,
+    interleaved_tokens,
+    paired_mask,
+    paired_tokens,
+)
 
 LAYOUTS = [("paired", "none"), ("interleaved", "learned"), ("paired", "learned")]
 layouts = pytest.mark.parametrize(("tokens", "positions"), LAYOUTS)
 
 
-def small_head(tokens="paired", positions="none", points=7, dtype=torch.float64):
+def small_head(
+    tokens="paired",
+    positions="none",
+    *,
+    points=7,
+    dtype=torch.float64,
+    attention="causal",
+    activation="gelu",
+):
     config = HeadConfig(
-        width_in=3, points=points, layers=2, heads=2, width=8, tokens=tokens, positions=positions
+        width_in=3,
+        points=points,
+        layers=2,
+        heads=2,
+        width=8,
+        tokens=tokens,
+        positions=positions,
+        attention=attention,
+        activation=activation,
     )
     head = ReasoningHead(config, seed=1).to(dtype)
     for parameter in head.parameters():  # away from GPT-2's small start, so that effects show
@@ -62,6 +84,89 @@ def test_head_equals_its_reference_in_value_and_gradient(tokens, positions, poin
     gradients = (torch.autograd.grad(out.square().sum(), parameters) for out in (ours, reference))
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
+
+
+def answer_reference(head, x, y, query):
+    """The logit of one query after k examples that all see one another, by the equations."""
+    sign = torch.cat((2 * y - 1, torch.zeros_like(y[:, :1])), 1)
+    h = head.read_in(torch.cat((torch.cat((x, query), 1), sign[..., None]), -1))
+    k, D = x.shape[1], h.shape[-1]
+    N = D // head.config.heads
+    for block in head.blocks:
+        q, key, v = block.qkv(block.norm_attention(h)).split(D, dim=-1)
+        mixed = []
+        for n in range(0, D, N):
+            part = slice(n, n + N)
+            score = q[..., part] @ key[:, :k, part].mT / math.sqrt(N)
+            mixed.append(torch.softmax(score, -1) @ v[:, :k, part])
+        h = h + block.attention_out(torch.cat(mixed, -1))
+        h = h + block.down(torch.relu(block.up(block.norm_mlp(h))) ** 2)
+    return head.read_out(head.norm_out(h))[:, -1, 0]
+
+
+@pytest.mark.parametrize("k", [1, 2, 6], ids="k{}".format)
+def test_answers_equal_their_reference_in_value_and_gradient(k):
+    head = small_head(attention="context", activation="relu2")
+    x, y = problems(points=k + 3)
+    asked = x[:, k:]
+    ours = head.answer(x[:, :k], y[:, :k], asked)
+    reference = torch.stack(
+        [answer_reference(head, x[:, :k], y[:, :k], asked[:, i : i + 1]) for i in range(3)], 1
+    )
+    torch.testing.assert_close(ours, reference, rtol=1e-10, atol=1e-12)
+    parameters = list(head.parameters())
+    gradients = (torch.autograd.grad(out.square().sum(), parameters) for out in (ours, reference))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
+
+
+@layouts
+@pytest.mark.parametrize("k", [1, 3, 6], ids="k{}".format)
+def test_causal_heads_answer_as_they_read_sequences(tokens, positions, k):
+    head, (x, y) = small_head(tokens, positions), problems()
+    swapped = torch.cat((x[:, k : k + 1], x[:, :1]), 1)  # two queries that do not see each other
+    answers = head.answer(x[:, :k], y[:, :k], swapped)
+    torch.testing.assert_close(answers[:, 0], head(x, y)[:, k], rtol=1e-10, atol=1e-10)
+
+
+def test_the_order_of_the_examples_does_not_matter_where_they_see_one_another():
+    head, (x, y) = small_head(attention="context"), problems()
+    order = [4, 2, 0, 5, 1, 3]
+    one = head.answer(x[:, :6], y[:, :6], x[:, 6:])
+    other = head.answer(x[:, order], y[:, order], x[:, 6:])
+    torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_an_answer_depends_on_every_example_and_its_own_query_alone_by_gradient():
+    head, (x, y) = small_head(attention="context"), problems()
+    examples, labels, asked = x[:, :5].clone(), y[:, :5].clone(), x[:, 5:].clone()
+    for part in (examples, labels, asked):
+        part.requires_grad_()
+    logits = head.answer(examples, labels, asked)
+    to_x, to_y, to_query = torch.autograd.grad(logits[:, 0].sum(), (examples, labels, asked))
+    assert to_x.abs().sum(-1).gt(0).all()
+    assert to_y.abs().gt(0).all()
+    assert to_query[:, 0].abs().sum(-1).gt(0).all()
+    assert not to_query[:, 1:].any(), "another query is seen"
+
+
+def test_attention_written_out_is_pytorch_s():
+    q, k, v = torch.randn(3, 2, 3, 5, 4, dtype=torch.float64)
+    mask = torch.ones(5, 5, dtype=torch.bool).tril()
+    for shown in (mask, None):
+        expected = F.scaled_dot_product_attention(q, k, v, attn_mask=shown)
+        torch.testing.assert_close(attend(q, k, v, shown), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_heads_that_read_examples_as_a_set_read_no_sequences():
+    with pytest.raises(ValueError, match="use answer"):
+        small_head(attention="context")(*problems())
+
+
+@pytest.mark.parametrize("layout", [{"tokens": "interleaved"}, {"positions": "learned"}])
+def test_a_set_of_examples_has_no_order_to_encode(layout):
+    with pytest.raises(ValueError, match="set attention to 'causal'"):
+        HeadConfig(**layout)
 
 
 def test_interleaved_tokens_put_points_on_even_and_labels_on_odd_rows():
@@ -117,7 +222,7 @@ def test_more_points_change_no_earlier_logit(tokens, positions):
 
 def test_without_positions_the_order_of_the_examples_does_not_matter_to_one_layer():
     # One layer sees the examples as a set; deeper ones do not, since examples see those before.
-    config = HeadConfig(width_in=3, points=7, layers=1, heads=2, width=8)
+    config = HeadConfig(width_in=3, points=7, layers=1, heads=2, width=8, attention="causal")
     head, (x, y) = ReasoningHead(config).double(), problems()
     order = [4, 2, 0, 5, 1, 3, 6]
     shuffled = head(x[:, order], y[:, order])
@@ -133,9 +238,10 @@ def test_standard_head_has_the_size_of_the_paper_s_without_its_dead_embedding_ta
 @pytest.mark.parametrize("config", [TINY, SMALL], ids=["tiny", "small"])
 def test_loss_starts_at_ln_2(config):
     x, y = problems(64, config.points, config.width_in)
+    x, y, k = x.float(), y.float(), config.points // 2
     with torch.no_grad():
-        logits = ReasoningHead(config)(x.float(), y.float())
-    loss = F.binary_cross_entropy_with_logits(logits, y.float())
+        logits = ReasoningHead(config).answer(x[:, :k], y[:, :k], x[:, k:])
+    loss = F.binary_cross_entropy_with_logits(logits, y[:, k:])
     assert loss.item() == pytest.approx(math.log(2), abs=0.02)
 
 
@@ -152,8 +258,11 @@ def test_initial_weights_depend_on_the_seed_alone():
 @layouts
 def test_more_points_than_the_head_was_built_for_are_refused(tokens, positions):
     head = small_head(tokens, positions, points=6)
+    x, y = problems(points=7)
     with pytest.raises(ValueError, match=r"at most 6 points .* got 7"):
-        head(*problems(points=7))
+        head(x, y)
+    with pytest.raises(ValueError, match=r"at most 6 points .* got 7"):
+        head.answer(x[:, :6], y[:, :6], x[:, 6:])
 
 
 def test_points_of_another_width_are_refused():
