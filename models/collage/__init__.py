@@ -1,0 +1,1 @@
+"""Collage Diffusion (Sarukkai et al., WACV 2024)."""
