@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.autoencoders.vae import DecoderOutput
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from diffusers.models.modeling_utils import ModelMixin
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -32,9 +33,17 @@ class FoldingAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     @register_to_config
     def __init__(self, fold: int = 2, scaling_factor: float = 2.0) -> None:
         super().__init__()
+        if fold < 1 or fold & (fold - 1):
+            raise ValueError(f"fold {fold} must be a power of 2")
+        # Pipelines count an autoencoder's halvings by its widths, and ask its weights for a type.
+        self.register_to_config(block_out_channels=(1,) * fold.bit_length())
+        self.unit = nn.Parameter(torch.ones(()), requires_grad=False)
 
     def encode(self, x: Tensor) -> AutoencoderKLOutput:
         return AutoencoderKLOutput(latent_dist=_Exact(F.pixel_unshuffle(x, self.config.fold)))
 
-    def decode(self, z: Tensor) -> DecoderOutput:
-        return DecoderOutput(sample=F.pixel_shuffle(z, self.config.fold))
+    def decode(
+        self, z: Tensor, return_dict: bool = True, generator: object = None
+    ) -> DecoderOutput | tuple[Tensor]:
+        sample = F.pixel_shuffle(z, self.config.fold)
+        return DecoderOutput(sample=sample) if return_dict else (sample,)

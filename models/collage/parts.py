@@ -39,8 +39,6 @@ class Parts:
     @property
     def fold(self) -> int:
         """Pixels along a side of one latent."""
-        if isinstance(self.vae, FoldingAutoencoder):
-            return self.vae.config.fold
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
     @property
@@ -101,7 +99,7 @@ def build_parts(words: Sequence[str], config: ModelConfig, seed: int) -> Parts:
             block_out_channels=config.channels,
             layers_per_block=config.layers,
             down_block_types=("CrossAttnDownBlock2D",) * depth,
-            up_block_types=("CrossAttnUpBlock2D",) * depth,
+            up_block_types=("CrossAttnUpBlock2D",) * (depth - 1) + ("UpBlock2D",),
             cross_attention_dim=config.text_width,
             norm_num_groups=min(config.channels[0], 16),
             attention_head_dim=[max(c // config.head, 1) for c in config.channels],  # heads
@@ -150,8 +148,7 @@ def save_parts(parts: Parts, folder: Path, dtype: torch.dtype = torch.float32) -
         index[name] = [type(part).__module__.split(".")[0], type(part).__name__]
         if isinstance(part, nn.Module):
             part = copy.deepcopy(part).to(dtype)
-        write = part.save_config if isinstance(part, FoldingAutoencoder) else part.save_pretrained
-        write(folder / name)
+        part.save_pretrained(folder / name)
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", "utf-8")
 
 
@@ -170,10 +167,7 @@ def open_parts(folder: Path) -> Parts:
     loaded = {}
     for name in _COMPONENTS:
         kind = _class_of(index[name], folder)
-        if kind is FoldingAutoencoder:  # it has no weights to read
-            loaded[name] = kind.from_config(kind.load_config(folder / name))
-        else:
-            loaded[name] = kind.from_pretrained(folder / name, local_files_only=True)
+        loaded[name] = kind.from_pretrained(folder / name, local_files_only=True)
         if isinstance(loaded[name], nn.Module):
             loaded[name] = loaded[name].float().eval().requires_grad_(False)
     return Parts(**loaded)
