@@ -101,3 +101,24 @@ class InversionConfig(BaseModel, frozen=True, extra="forbid"):
     )
     begin: str = Field(default="a", description="word whose vector the learned ones start from")
     seed: int = Field(default=0, description="seed of views and noise", ge=0)
+
+
+class JudgeConfig(BaseModel, frozen=True, extra="forbid"):
+    """The segmenter and the judge of real against pasted."""
+
+    kinds: int = Field(default=9, description="shapes, the ground included", ge=2)
+    colours: int = Field(default=9, description="colours, the ground's included", ge=2)
+    width: int = Field(default=16, description="channels at full size", ge=4)
+    steps: int = Field(default=1200, description="optimiser steps", ge=1)
+    batch: int = Field(default=16, description="scenes a step, each filmed and pasted", ge=2)
+    examined: int = Field(default=256, description="held-out scenes they are tested on", ge=2)
+    learning_rate: float = Field(default=3e-3, description="peak", gt=0)
+    threads: int = Field(default=1, description="torch threads", ge=1)
+    seed: int = Field(default=0, description="seed of weights", ge=0)
+
+
+class BootstrapConfig(BaseModel, frozen=True, extra="forbid"):
+    """Intervals: collages are drawn anew, with all their layers and seeds."""
+
+    resamples: int = Field(default=1000, description="draws", ge=10)
+    seed: int = Field(default=0, description="seed of the draws", ge=0)

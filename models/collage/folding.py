@@ -27,16 +27,21 @@ class _Exact:
 class FoldingAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """Pictures (B, 3, S, S) to latents (B, 3 fold^2, S/fold, S/fold) and back, exactly.
 
+    block_out_channels: pipelines count its halvings by their number; the widths mean nothing.
     Stands where Stable Diffusion has its autoencoder, so that pixel diffusion runs in its shape.
     """
 
     @register_to_config
-    def __init__(self, fold: int = 2, scaling_factor: float = 2.0) -> None:
+    def __init__(
+        self,
+        fold: int = 2,
+        scaling_factor: float = 2.0,
+        block_out_channels: tuple[int, ...] = (1, 1),
+    ) -> None:
         super().__init__()
-        if fold < 1 or fold & (fold - 1):
-            raise ValueError(f"fold {fold} must be a power of 2")
-        # Pipelines count an autoencoder's halvings by its widths, and ask its weights for a type.
-        self.register_to_config(block_out_channels=(1,) * fold.bit_length())
+        if len(block_out_channels) != fold.bit_length() or fold & (fold - 1):
+            raise ValueError(f"fold {fold} must be a power of 2, with a width for every halving")
+        # Pipelines ask an autoencoder's weights for their type.
         self.unit = nn.Parameter(torch.ones(()), requires_grad=False)
 
     def encode(self, x: Tensor) -> AutoencoderKLOutput:

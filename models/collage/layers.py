@@ -73,11 +73,7 @@ class Collage:
     @property
     def composite(self) -> NDArray[np.uint8]:
         """The layers pasted on the canvas, back to front (H, W, 3)."""
-        masks = self.visible
-        canvas = np.asarray(CANVAS if self.canvas is None else self.canvas, np.float32)
-        image = canvas * (1 - masks.sum(0))[..., None]
-        image = image + (masks[..., None] * self.pixels[..., :3]).sum(0)
-        return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+        return pasted(self.pixels, self.canvas)
 
 
 def visible_masks(alpha: Floats) -> Floats:
@@ -88,3 +84,11 @@ def visible_masks(alpha: Floats) -> Floats:
     through = np.cumprod(1 - alpha[::-1], axis=0)[::-1]  # light that passes layers i..n
     above = np.concatenate([through[1:], np.ones_like(alpha[:1])])
     return alpha * above
+
+
+def pasted(pixels: NDArray[np.uint8], canvas: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """RGBA layers (n, H, W, 4) on a canvas (H, W, 3), grey by default, back to front (H, W, 3)."""
+    masks = visible_masks(pixels[..., 3].astype(np.float32) / 255)
+    below = np.asarray(CANVAS if canvas is None else canvas, np.float32)
+    image = below * (1 - masks.sum(0))[..., None] + (masks[..., None] * pixels[..., :3]).sum(0)
+    return np.clip(image + 0.5, 0, 255).astype(np.uint8)

@@ -114,7 +114,11 @@ def build_parts(words: Sequence[str], config: ModelConfig, seed: int) -> Parts:
         timestep_spacing="trailing",
     )
     return Parts(
-        FoldingAutoencoder(config.fold), text_encoder.eval(), tokenizer, unet.eval(), scheduler
+        FoldingAutoencoder(config.fold, block_out_channels=(1,) * config.fold.bit_length()),
+        text_encoder.eval(),
+        tokenizer,
+        unet.eval(),
+        scheduler,
     )
 
 

@@ -210,6 +210,13 @@ def own_scheduler(parts: Parts, name: str) -> Any:
     return kind.from_config(parts.scheduler.config)
 
 
+def check_canvas(size: Size, parts: Parts) -> None:
+    """Raises ValueError for a canvas (H, W) [px] that the model cannot halve all the way."""
+    unit = parts.fold * 2 ** (len(parts.unet.config.block_out_channels) - 1)
+    if size[0] % unit or size[1] % unit:
+        raise ValueError(f"canvas {size[1]} x {size[0]}: both sides must be multiples of {unit} px")
+
+
 def drawn(shape: Sequence[int], random: Sequence[torch.Generator]) -> Tensor:
     """Normal noise (B, ...), each member's from its own generator."""
     return torch.cat([torch.randn((1, *shape[1:]), generator=one) for one in random])
@@ -232,9 +239,7 @@ def _latent_size(collages: Sequence[Collage], parts: Parts) -> Size:
     if len(sizes) != 1:
         raise ValueError(f"collages of one batch have one size, got {sorted(sizes)}")
     [(height, width)] = sizes
-    unit = parts.fold * 2 ** (len(parts.unet.config.block_out_channels) - 1)
-    if height % unit or width % unit:
-        raise ValueError(f"canvas {width} x {height}: both sides must be multiples of {unit} px")
+    check_canvas((height, width), parts)
     return height // parts.fold, width // parts.fold
 
 

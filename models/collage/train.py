@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -34,6 +34,10 @@ class Captioned(NamedTuple):
 
 Batches = Callable[[int, int], Captioned]
 """Called as batches(step, size): the same batch for the same step, always."""
+
+
+Adding = Callable[[Tensor, Tensor, Tensor], Mapping[str, Any]]
+"""Called with noisy latents, times and words; gives residuals by the U-Net's argument names."""
 
 
 @dataclass
@@ -132,24 +136,7 @@ class _Fit:
 
     def _step(self, step: int) -> float:
         config = self.config
-        random = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        images, captions = self.batches(step, config.batch)
-        z = self.parts.encode(to_signed(images))
-        noise = torch.randn(z.shape, generator=random)
-        t = torch.randint(0, len(self.parts.alphas), (len(z),), generator=random)
-        dropped = torch.rand(len(z), generator=random) < config.drop
-        ids = self.parts.token_ids(
-            ["" if gone else text for gone, text in zip(dropped, captions, strict=True)]
-        )
-        abar = self.parts.alphas[t].view(-1, 1, 1, 1)
-        noisy = abar.sqrt() * z + (1 - abar).sqrt() * noise
-        v = abar.sqrt() * noise - (1 - abar).sqrt() * z
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.amp):
-            hidden = self.parts.encode_text(ids)
-            found = self.parts.unet(noisy, t, hidden).sample
-        snr = (abar / (1 - abar)).flatten()
-        weight = snr.clamp(max=config.snr_cap) / (snr + 1)  # min-SNR for v
-        loss = (weight * F.mse_loss(found.float(), v, reduction="none").mean((1, 2, 3))).mean()
+        loss = denoising_loss(self.parts, self.batches(step, config.batch), config, step)
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * rate_share(step, config)
         self.optimizer.zero_grad()
@@ -171,6 +158,34 @@ class _Fit:
         self.course.at.append(self.course.steps)
         self.course.loss.append(mean)
         self.losses.clear()
+
+
+def denoising_loss(
+    parts: Parts, batch: Captioned, config: TrainConfig, step: int, adding: Adding | None = None
+) -> Tensor:
+    """The loss of one step: noise, times and dropped captions follow from the seed and the step.
+
+    Mean squared error of v = sqrt(abar) noise - sqrt(1 - abar) z with min-SNR weights. adding:
+    gives what the U-Net is to add at its levels.
+    """
+    random = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    z = parts.encode(to_signed(batch.images))
+    noise = torch.randn(z.shape, generator=random)
+    t = torch.randint(0, len(parts.alphas), (len(z),), generator=random)
+    dropped = torch.rand(len(z), generator=random) < config.drop
+    ids = parts.token_ids(
+        ["" if gone else text for gone, text in zip(dropped, batch.captions, strict=True)]
+    )
+    abar = parts.alphas[t].view(-1, 1, 1, 1)
+    noisy = abar.sqrt() * z + (1 - abar).sqrt() * noise
+    v = abar.sqrt() * noise - (1 - abar).sqrt() * z
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.amp):
+        hidden = parts.encode_text(ids)
+        added = {} if adding is None else adding(noisy, t, hidden)
+        found = parts.unet(noisy, t, hidden, **added).sample
+    snr = (abar / (1 - abar)).flatten()
+    weight = snr.clamp(max=config.snr_cap) / (snr + 1)
+    return (weight * F.mse_loss(found.float(), v, reduction="none").mean((1, 2, 3))).mean()
 
 
 def rate_share(step: int, config: TrainConfig) -> float:
