@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data.lake import Lake, LakeError
 from data.lake.catalog import Catalog
+from tasks.report.collages import COLLAGES
 from tasks.report.comparison import COMPARISON
 from tasks.report.forecasting import FORECASTING
 from tasks.report.house import LAST_RUN, LINEAGE, QUALITY, catalogue
@@ -33,6 +34,7 @@ _SECTIONS = (
     OPERATORS,
     SEQUENCES,
     OFFLOADING,
+    COLLAGES,
     COMPARISON,
     LEADERBOARD,
     LINEAGE,
@@ -40,7 +42,7 @@ _SECTIONS = (
 )
 _STYLE = Path(__file__).with_name("report.css")
 # Whatever a table holds, the page can load nothing and run nothing.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def write_report(lake: Lake, path: Path) -> None:

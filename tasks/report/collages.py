@@ -1,0 +1,151 @@
+"""Section on collages: what the claims come to, scores by method, and the pictures themselves."""
+
+from __future__ import annotations
+
+import base64
+
+from data.lake.catalog import Catalog
+from tasks.report.page import (
+    NOTHING,
+    Cell,
+    Column,
+    Html,
+    Verdict,
+    counted,
+    element,
+    figure,
+    figures,
+    note,
+    number,
+    short,
+    table,
+)
+from tasks.report.reading import Block, Found, Row, Section, filled_by
+
+_METRICS = ("iou", "found", "delta_e", "cosine", "real")
+_HEADINGS = ("IoU", "found", "delta E", "cosine", "P(real)")
+_SHOWN = (
+    "composite", "text only", "sdedit 0.4", "sdedit 0.8", "control", "layers 0.4", "layers 0.6",
+    "words", "edges", "full", "compose",
+)  # fmt: skip
+_MOST_COLLAGES = 4
+_LARGEST = 2_000_000  # bytes of a picture on the page
+_WIDTH = 128  # px on the page
+
+_FINDINGS = "SELECT * FROM collage_findings ORDER BY finding"
+_INTERVALS = "SELECT * FROM collage_intervals ORDER BY method, metric"
+_PICTURES = """
+SELECT collage, method, seed, width, height, png FROM collage_images
+QUALIFY seed = min(seed) OVER (PARTITION BY collage, method) ORDER BY collage, method
+"""
+_LAYERS = """
+SELECT collage, any_value(prompt) AS prompt, string_agg(text, ', ' ORDER BY layer) AS texts
+FROM collages GROUP BY collage
+"""
+
+
+def collage_findings(catalog: Catalog) -> Found | None:
+    """Every claim with its interval and whether it holds."""
+    found = catalog.rows(_FINDINGS)
+    if not found:
+        return None
+    held = [row for row in found if row["holds"]]
+    told = [
+        Verdict(
+            "ahead" if len(held) == len(found) else "level" if held else "behind",
+            f"Collages: {len(held)} of {counted(len(found), 'claim')} of the paper hold for the "
+            "small model.",
+        )
+    ]
+    told += [
+        Verdict(
+            "ahead" if row["holds"] else "behind",
+            f"{row['finding'].capitalize()}: {_interval(row['value'], row)}; asked was "
+            f"{number(row['bar'], 2)} ({row['detail']}).",
+        )
+        for row in found
+    ]
+    return Found(told, [])
+
+
+def collage_intervals(catalog: Catalog) -> Found | None:
+    """Means of the main metrics by method, best in bold."""
+    found = catalog.rows(_INTERVALS)
+    if not found:
+        return None
+    values = {(row["method"], row["metric"]): row for row in found}
+    methods = [m for m in dict.fromkeys(row["method"] for row in found) if "one layer" not in m]
+    methods.sort(key=lambda m: (_place(m), m))
+    shown = [
+        (metric, heading)
+        for metric, heading in zip(_METRICS, _HEADINGS, strict=True)
+        if any((method, metric) in values for method in methods)
+    ]
+    listing = [
+        [method, *(_cell(values.get((method, metric))) for metric, _ in shown)]
+        for method in methods
+    ]
+    columns = [Column("method"), *(Column(heading, True) for _, heading in shown)]
+    one = found[0]
+    caption = (
+        f"Means over {counted(one['n_collages'], 'held-out collage')} and "
+        f"{counted(one['n_seeds'], 'seed')}; in brackets the bootstrap's 95 % over collages. IoU "
+        "and found: a segmenter sees each object where its layer lies (higher is better). Delta E: "
+        "colour distance inside layers without the overall tint (lower). Cosine: ImageNet features "
+        "of crops (higher). P(real): a judge of filmed against pasted (higher)."
+    )
+    return Found([], [table(columns, listing), note(caption)])
+
+
+def collage_images(catalog: Catalog) -> Found | None:
+    """Contact sheets: a few collages by every method that was run, first seed."""
+    found = [row for row in catalog.rows(_PICTURES) if row["method"] in _SHOWN]
+    if not found:
+        return None
+    words = {row["collage"]: row for row in catalog.rows(_LAYERS)}
+    parts: list[Html] = []
+    for name in list(dict.fromkeys(row["collage"] for row in found))[:_MOST_COLLAGES]:
+        here = sorted((r for r in found if r["collage"] == name), key=lambda r: _place(r["method"]))
+        drawn = [figure(picture(row, row["method"]), row["method"]) for row in here]
+        told = words.get(name)
+        caption = f"{short(name, 60)}: {short(told['prompt'])}" if told else short(name, 60)
+        parts += [figures(*drawn, small=True), note(caption)]
+    return Found([], parts)
+
+
+def picture(row: Row, says: str) -> Html:
+    """A PNG of a table as part of the page; small ones are enlarged without smoothing."""
+    if not row["png"].startswith(b"\x89PNG") or len(row["png"]) > _LARGEST:
+        return note("too large to be shown here")
+    attributes = {
+        "src": "data:image/png;base64," + base64.b64encode(row["png"]).decode(),
+        "alt": says,
+        "width": _WIDTH,
+        "height": round(_WIDTH * row["height"] / row["width"]),
+        "style": "image-rendering:pixelated" if row["width"] < _WIDTH else "",
+    }
+    return element("img", attributes={k: v for k, v in attributes.items() if v})
+
+
+def _interval(value: float, row: Row) -> str:
+    return f"{number(value, 3)} [{number(row['low'], 3)}, {number(row['high'], 3)}]"
+
+
+def _cell(row: Row | None) -> Cell:
+    return Cell(NOTHING if row is None else _interval(row["mean"], row))
+
+
+def _place(method: str) -> int:
+    """Known methods from the least control to the most; others follow them."""
+    return _SHOWN.index(method) if method in _SHOWN else len(_SHOWN)
+
+
+COLLAGES = Section(
+    "Collages",
+    "Collage Diffusion: layers with words composed into one picture, by ever more control.",
+    [
+        Block("collage_findings", collage_findings, filled_by("collage --profile standard")),
+        Block("collage_intervals", collage_intervals, filled_by("collage --profile standard")),
+        Block("collage_images", collage_images, filled_by("collage")),
+    ],
+)
