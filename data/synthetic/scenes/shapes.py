@@ -37,8 +37,9 @@ def _star(x: Array, y: Array) -> Array:
 def _heart(x: Array, y: Array) -> Array:
     x = np.abs(x)
     lobe = np.hypot(x - 0.45, y + 0.35) - 0.55
-    point = np.maximum((x + (y - 0.95)) * np.sqrt(0.5) - 0.02, -0.35 - y)
-    return np.minimum(lobe, point)
+    # Below, lines that touch the lobes at (0.839, 0.039) and meet in a point.
+    below = np.maximum((x + y - 0.878) * np.sqrt(0.5), np.maximum(x - 0.839, -0.35 - y))
+    return np.minimum(lobe, below)
 
 
 def _ring(x: Array, y: Array) -> Array:

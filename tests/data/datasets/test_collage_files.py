@@ -55,7 +55,7 @@ def test_a_polygon_cuts_an_opaque_picture(folder):
             "scale": 0.5}  # fmt: skip
     alpha = pixels(folder, half)[0, ..., 3]
     assert alpha[:, 10:16].max() == 255
-    assert alpha[:, 22:].max() == 0
+    assert alpha[:, 24:].max() == 0
 
 
 def test_colours_do_not_bleed_from_under_transparent_pixels(folder):
