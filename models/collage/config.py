@@ -122,3 +122,12 @@ class BootstrapConfig(BaseModel, frozen=True, extra="forbid"):
 
     resamples: int = Field(default=1000, description="draws", ge=10)
     seed: int = Field(default=0, description="seed of the draws", ge=0)
+
+
+class BenchmarkConfig(BaseModel, frozen=True, extra="forbid"):
+    """What is measured of steering."""
+
+    batches: tuple[int, ...] = Field(default=(1, 8), description="pictures at once", min_length=1)
+    steps: int = Field(default=10, description="sampler steps", ge=1)
+    runs: int = Field(default=5, description="runs of each, in turn", ge=1)
+    threads: int = Field(default=1, description="torch threads", ge=1)

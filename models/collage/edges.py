@@ -20,7 +20,7 @@ from torch import Tensor
 from models.collage.layers import Collage
 from models.collage.masks import resized
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 _LOW, _HIGH = 0.39, 0.78  # Canny's 100 and 200 of 255
 

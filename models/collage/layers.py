@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 CANVAS = (150, 150, 150)  # the grey that shows where no layer is
 

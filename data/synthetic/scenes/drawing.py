@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 COLOURS: dict[str, tuple[float, float, float]] = {
     "red": (0.82, 0.14, 0.14),

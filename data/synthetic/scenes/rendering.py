@@ -11,7 +11,7 @@ from data.synthetic.scenes.drawing import ground, surface
 from data.synthetic.scenes.shapes import coverage
 from data.synthetic.scenes.specs import Lights, SceneConfig, Scenes
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 _SHADOW_REACH = 0.09  # of the side
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from pydantic import BaseModel, Field
 from data.synthetic.scenes.drawing import COLOURS, GROUNDS, PATTERNS
 from data.synthetic.scenes.shapes import SHAPES
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 
 
@@ -82,9 +84,10 @@ def draw_scenes(config: SceneConfig, first: int, count: int) -> Scenes:
         for number in range(first, first + count)
     ]
     return Scenes(
-        Objects(*(_stacked([s.objects for s in one_by_one], f.name) for f in fields(Objects))),
-        *(_stacked(one_by_one, name) for name in ("ground", "phase")),
-        light=Lights(*(_stacked([s.light for s in one_by_one], f.name) for f in fields(Lights))),
+        objects=Objects(**_stacked([s.objects for s in one_by_one])),
+        ground=np.concatenate([s.ground for s in one_by_one]),
+        phase=np.concatenate([s.phase for s in one_by_one]),
+        light=Lights(**_stacked([s.light for s in one_by_one])),
         seeds=np.arange(first, first + count),
     )
 
@@ -148,7 +151,7 @@ def _draw(config: SceneConfig, rng: np.random.Generator) -> Scenes:
 def _centres(rng: np.random.Generator, radius: Floats) -> Floats:
     """Places within the picture, each at a distance from the others if a few tries find one."""
     placed: list[NDArray[np.float64]] = []
-    for k, r in enumerate(radius):
+    for r in radius:
         tries = rng.uniform(r + 0.02, 0.98 - r, (20, 2))
         room = [
             min([np.hypot(*(t - p)) / (r + radius[j]) for j, p in enumerate(placed)], default=9.0)
@@ -156,12 +159,15 @@ def _centres(rng: np.random.Generator, radius: Floats) -> Floats:
         ]
         fitting = [i for i, gap in enumerate(room) if gap > 0.85]
         placed.append(tries[fitting[0] if fitting else int(np.argmax(room))])
-        del k
     return np.array(placed, np.float32)
 
 
-def _stacked(parts: list[Scenes] | list[Objects] | list[Lights], name: str) -> NDArray[np.generic]:
-    return np.concatenate([getattr(part, name) for part in parts])
+def _stacked(parts: Sequence[Objects] | Sequence[Lights]) -> dict[str, Any]:
+    """All arrays of several objects or lights by name, one after the other."""
+    return {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(parts[0])
+    }
 
 
 def vocabulary() -> tuple[str, ...]:
