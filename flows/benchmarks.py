@@ -5,12 +5,14 @@ SmolLM2 in 4 bits               -+
 HELM tables and helm-summarize  -+
 SpaceTime and its rivals        -+
 T1 against FNO                  -+
+steered against plain attention -+
 convolutions against attention  -+
 """
 
 from pydantic import BaseModel, Field
 
 from data.lake import TableRef
+from models.collage.config import BenchmarkConfig as CollageBenchmark
 from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.flexgen.random_weights import OptShape
@@ -20,6 +22,7 @@ from models.sequence.config import ConvBenchmark
 from models.spacetime.config import BenchmarkConfig as SpaceTimeBenchmark
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from tasks.benchmarks import (
+    collage_benchmarks,
     flexgen_accuracy,
     flexgen_benchmarks,
     helm_benchmarks,
@@ -78,6 +81,9 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
     t1: T1Benchmark = Field(
         default=T1Benchmark(grids=(64,), runs=3), description="training steps and predictions"
     )
+    collage: CollageBenchmark = Field(
+        default=CollageBenchmark(runs=3), description="steered attention"
+    )
 
 
 PROFILES = {
@@ -88,6 +94,7 @@ PROFILES = {
         sequence=ConvBenchmark(),
         spacetime=SpaceTimeBenchmark(),
         t1=T1Benchmark(),
+        collage=CollageBenchmark(),
     ),
     "paper": BenchmarksConfig(
         flexgen=FlexGenBenchmark(runs=3),
@@ -95,6 +102,7 @@ PROFILES = {
         sequence=ConvBenchmark(runs=5),
         spacetime=SpaceTimeBenchmark(runs=20),
         t1=T1Benchmark(runs=20),
+        collage=CollageBenchmark(runs=20),
     ),
 }
 
@@ -110,4 +118,5 @@ def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
         helm_benchmarks(config.helm, machine())
     sequence_benchmarks(config.sequence, machine())
     spacetime_benchmarks(config.spacetime, machine())
+    collage_benchmarks(config.collage, machine())
     return t1_benchmarks(config.t1, machine())

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from data.datasets.evaluation import evaluation_digest, read_wikitext
 from data.lake import TableRef
 from data.lake.tables.house import Benchmarks
+from models.collage.config import BenchmarkConfig as CollageBenchmark
 from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
 from models.helm.config import BenchmarkConfig as HelmBenchmark
@@ -93,6 +94,14 @@ def spacetime_benchmarks(config: SpaceTimeBenchmark, machine: str) -> pa.Table:
     from models.spacetime.benchmark import benchmark
 
     return _rows("spacetime", benchmark(config, progress_bar("measuring SpaceTime")))
+
+
+@produces("benchmarks", version=1)
+def collage_benchmarks(config: CollageBenchmark, machine: str) -> pa.Table:
+    """Sampling with steered attention against sampling without."""
+    from models.collage.benchmark import benchmark
+
+    return _rows("collage", benchmark(config, progress_bar("measuring steered attention")))
 
 
 @produces("benchmarks", version=1)
