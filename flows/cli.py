@@ -331,7 +331,9 @@ def forecast(
 
 @app.command()
 def compose(  # noqa: PLR0917  an option each
-    collage: Annotated[Path, typer.Argument(help="JSON file: prompt, canvas, layers.")] = Path("-"),
+    collage: Annotated[
+        Path | None, typer.Argument(help="JSON file: prompt, canvas, layers.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Picture to write, .png.")] = None,
     model: Annotated[str, typer.Option(help="Folder in diffusers' layout; else a small one.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
@@ -350,6 +352,8 @@ def compose(  # noqa: PLR0917  an option each
     if schema:
         typer.echo(composing.schema())
         return
+    if collage is None:
+        raise CallError("compose what? give a collage file, or --schema for its form")
     composing.compose(composing.Call(collage, output, model, seed, steps, words, edges))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from data.datasets.collage_files import json_schema, layer_pixels, read_collage
+from data.datasets.collage_files import json_schema, read_collage
 from data.lake import Lake
 from data.lake.catalog import refresh
 from data.lake.tables.house import Lineage
@@ -46,7 +46,7 @@ def compose(call: Call) -> None:
     from models.collage.methods import Method
     from tasks.collage import (
         CollageJson,
-        check_words,
+        check_collage,
         collage_images,
         collage_words,
         file_collage,
@@ -58,7 +58,6 @@ def compose(call: Call) -> None:
 
     read = read_collage(call.file)
     folder = call.file.parent
-    layer_pixels(read, folder)  # says what is wrong with a layer before anything is made
     file = CollageJson(
         name=call.file.stem,
         collage=read,
@@ -66,7 +65,7 @@ def compose(call: Call) -> None:
         folder=str(folder),
     )
     model = model_folder(call.model)
-    check_words(file, model)
+    check_collage(file, model)
     method = Method(
         name="compose",
         sample=SampleConfig(steps=call.steps, negative=read.negative),
@@ -93,4 +92,5 @@ def schema() -> str:
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Of a layer's file; empty for one that is not there, which is told with its layer."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""

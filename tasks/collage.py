@@ -69,15 +69,21 @@ def model_folder(folder: str = "") -> ModelFolder:
     return ModelFolder(digest=model_digest(place), folder=str(place))
 
 
-def check_words(file: CollageJson, model: ModelFolder) -> None:
-    """Raises ValueError for a collage whose words or size the model cannot read."""
+def check_collage(file: CollageJson, model: ModelFolder) -> None:
+    """Raises ValueError for a user's collage whose layers, size or words cannot be used."""
+    from data.datasets.collage_files import layer_pixels
+    from models.collage.layers import Collage, LayerConfig
     from models.collage.packaged import open_model
     from models.collage.sampler import check_canvas
     from models.collage.words import read_prompt
 
-    parts, collage = open_model(Path(model.folder)), file.collage
-    check_canvas((collage.height, collage.width), parts)
-    read_prompt(parts, collage.prompt, [layer.text for layer in collage.layers])
+    read, parts = file.collage, open_model(Path(model.folder))
+    layers = tuple(
+        LayerConfig(**{name: getattr(layer, name) for name in _LAYER}) for layer in read.layers
+    )
+    collage = Collage(read.prompt, layers, layer_pixels(read, Path(file.folder)), read.noise)
+    check_canvas(collage.size, parts)
+    read_prompt(parts, collage.prompt, collage.texts)
 
 
 @produces("collages", version=1)

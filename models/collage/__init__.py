@@ -1,4 +1,4 @@
-"""Collage Diffusion (Sarukkai et al., WACV 2024; arXiv 2303.00262): pictures from layers with words.
+"""Collage Diffusion: pictures from layers with words (Sarukkai et al., arXiv 2303.00262).
 
 layers.py what a collage is, words.py which tokens speak of which layer, masks.py masks at the
 sizes networks work at, control.py steered cross-attention, sampler.py sampling with a noise of its
