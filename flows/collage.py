@@ -93,7 +93,13 @@ def collage(config: CollageConfig = PROFILES["quick"]) -> TableRef:
     told = any(method.words for method in config.methods)
     words = [collage_words(held_out, model, config.words)] if told else []
     images = results(
-        collage_images.submit(held_out, words if m.words else [], model, m, list(config.seeds))
+        collage_images.submit(
+            held_out,
+            words if m.words else [],
+            model_folder(config.model, edges=m.edges),
+            m,
+            list(config.seeds),
+        )
         for m in config.methods
     )
     if config.judges is None:

@@ -64,7 +64,7 @@ def compose(call: Call) -> None:
         digests=tuple(_digest(folder / layer.image) for layer in read.layers),
         folder=str(folder),
     )
-    model = model_folder(call.model)
+    model = model_folder(call.model, edges=call.edges)
     check_collage(file, model)
     method = Method(
         name="compose",

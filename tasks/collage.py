@@ -48,7 +48,7 @@ class HeldOut(BaseModel, frozen=True, extra="forbid"):
 class ModelFolder(BaseModel, frozen=True, extra="forbid"):
     """A text-to-picture model in diffusers' layout, by what its files hold."""
 
-    digest: str = Field(description="SHA-256 over its files")
+    digest: str = Field(description="SHA-256 over its files, and its ControlNet's if that is used")
     folder: str = Field(exclude=True, description="where it lies")
 
 
@@ -61,12 +61,15 @@ class CollageJson(BaseModel, frozen=True, extra="forbid"):
     folder: str = Field(exclude=True, description="where the pictures lie")
 
 
-def model_folder(folder: str = "") -> ModelFolder:
-    """A model by its folder; the small one of the package by default."""
+def model_folder(folder: str = "", *, edges: bool = False) -> ModelFolder:
+    """A model by its folder; the small one of the package by default.
+
+    edges: whether its ControlNet is used. Raises ValueError for a folder that lacks what is wanted.
+    """
     from models.collage.packaged import NANO, model_digest
 
     place = Path(folder) if folder else NANO
-    return ModelFolder(digest=model_digest(place), folder=str(place))
+    return ModelFolder(digest=model_digest(place, edges=edges), folder=str(place))
 
 
 def check_collage(file: CollageJson, model: ModelFolder) -> None:
@@ -190,8 +193,6 @@ def collage_images(
     place = Path(model.folder)
     parts = open_model(place)
     network = open_edges(place) if method.edges else None
-    if method.edges and network is None:
-        raise ValueError(f"method {method.name!r} needs a ControlNet: no folder {place}/controlnet")
     kept = {
         (row["collage"], row["layer"]): row for table in words for row in table.read().to_pylist()
     }

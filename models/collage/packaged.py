@@ -13,17 +13,23 @@ from models.lm.quiet import quiet
 
 NANO = Path(__file__).resolve().parent.parent / "weights" / "collage-nano"
 _CARD = "card.json"
+_EDGES = "controlnet"
 
 
-def model_digest(folder: Path) -> str:
-    """SHA-256 over all files of a model's folder and their names.
+def model_digest(folder: Path, *, edges: bool = False) -> str:
+    """SHA-256 over the files of a model and their names; with `edges` over its ControlNet's too.
 
-    Raises ValueError if there is no such folder.
+    The card does not count: it makes no picture. Raises ValueError if there is no such folder, or
+    no ControlNet where one is wanted.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
+    if edges and not (folder / _EDGES).is_dir():
+        raise ValueError(f"{folder}: has no ControlNet in a folder {_EDGES}")
     whole = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != _CARD):
+        if not edges and path.is_relative_to(folder / _EDGES):
+            continue
         whole.update(path.relative_to(folder).as_posix().encode() + b"\0")
         with path.open("rb") as file:
             whole.update(hashlib.file_digest(file, "sha256").digest())
@@ -45,13 +51,12 @@ def open_model(folder: Path) -> Parts:
         return open_parts(folder)
 
 
-def open_edges(folder: Path) -> ControlNetModel | None:
-    """The ControlNet of outlines beside a model, in its folder `controlnet`; None without one."""
-    place = folder / "controlnet"
-    if not place.is_dir():
-        return None
+def open_edges(folder: Path) -> ControlNetModel:
+    """The ControlNet of outlines that lies in a model's folder."""
     with quiet():
-        network: ControlNetModel = ControlNetModel.from_pretrained(place, local_files_only=True)
+        network: ControlNetModel = ControlNetModel.from_pretrained(
+            folder / _EDGES, local_files_only=True
+        )
     return network.float().eval().requires_grad_(False)
 
 

@@ -24,6 +24,7 @@ from tasks.collage import (
     collage_images,
     collage_words,
     held_out_collages,
+    model_folder,
     picture_of,
     png_of,
     read_collages,
@@ -85,13 +86,17 @@ def test_held_out_layers_come_back_as_they_were_drawn(published):
     assert one.layers[0].noise == 0.6
 
 
-def test_a_method_that_needs_a_controlnet_says_so(published, tmp_path):
-    small = published("collage_models", collage_models.fn(SceneConfig(), TINY, SHORT))
-    write_model([small], tmp_path / "model")
-    model = ModelFolder(digest="0", folder=str(tmp_path / "model"))
-    held_out = published("collages", held_out_collages.fn(FEW))
-    with pytest.raises(ValueError, match="method 'edges' needs a ControlNet"):
-        collage_images.fn(held_out, [], model, Method(name="edges", edges=True), [0])
+def test_a_model_is_known_by_what_is_used_of_it(tmp_path):
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "config.json").write_text("{}")
+    plain = model_folder(str(tmp_path)).digest
+    with pytest.raises(ValueError, match="has no ControlNet in a folder controlnet"):
+        model_folder(str(tmp_path), edges=True)
+    (tmp_path / "controlnet").mkdir()
+    (tmp_path / "controlnet" / "config.json").write_text("{}")
+    (tmp_path / "card.json").write_text("{}")
+    assert model_folder(str(tmp_path)).digest == plain
+    assert model_folder(str(tmp_path), edges=True).digest != plain
 
 
 def test_the_packaged_model_is_what_its_card_says(tmp_path):
