@@ -57,6 +57,7 @@ class CollageConfig(BaseModel, frozen=True, extra="forbid"):
 
 
 _QUICK = SampleConfig(steps=20)
+_STANDARD = SampleConfig(steps=15)
 
 PROFILES = {
     "quick": CollageConfig(
@@ -67,7 +68,11 @@ PROFILES = {
         seeds=(0,),
         judges=None,
     ),
-    "standard": CollageConfig(),
+    "standard": CollageConfig(
+        methods=compared(_STANDARD) + one_layer(_STANDARD),
+        words=InversionConfig(steps=40, batch=2),
+        judges=JudgeConfig(steps=700),
+    ),
     "paper": CollageConfig(
         held_out=HeldOut(count=64),
         methods=compared(SampleConfig(steps=50)) + one_layer(SampleConfig(steps=50)),
