@@ -55,7 +55,7 @@ def open_edges(folder: Path) -> ControlNetModel:
     """The ControlNet of outlines that lies in a model's folder."""
     with quiet():
         network: ControlNetModel = ControlNetModel.from_pretrained(
-            folder / _EDGES, local_files_only=True
+            folder / _EDGES, local_files_only=True, use_safetensors=True
         )
     return network.float().eval().requires_grad_(False)
 

@@ -171,7 +171,9 @@ def open_parts(folder: Path) -> Parts:
     loaded = {}
     for name in _COMPONENTS:
         kind = _class_of(index[name], folder)
-        loaded[name] = kind.from_pretrained(folder / name, local_files_only=True)
+        # Else a missing file of weights would be looked for as a pickle.
+        safe = {"use_safetensors": True} if issubclass(kind, nn.Module) else {}
+        loaded[name] = kind.from_pretrained(folder / name, local_files_only=True, **safe)
         if isinstance(loaded[name], nn.Module):
             loaded[name] = loaded[name].float().eval().requires_grad_(False)
     return Parts(**loaded)
