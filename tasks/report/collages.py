@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 from data.lake.catalog import Catalog
 from tasks.report.page import (
     NOTHING,
@@ -12,7 +10,6 @@ from tasks.report.page import (
     Html,
     Verdict,
     counted,
-    element,
     figure,
     figures,
     note,
@@ -20,6 +17,7 @@ from tasks.report.page import (
     short,
     table,
 )
+from tasks.report.pictures import picture
 from tasks.report.reading import Block, Found, Row, Section, filled_by
 
 _METRICS = ("iou", "found", "delta_e", "cosine", "real")
@@ -29,18 +27,16 @@ _SHOWN = (
     "words", "edges", "full", "compose",
 )  # fmt: skip
 _MOST_COLLAGES = 4
-_LARGEST = 2_000_000  # bytes of a picture on the page
-_WIDTH = 128  # px on the page
 
 _FINDINGS = "SELECT * FROM collage_findings ORDER BY finding"
 _INTERVALS = "SELECT * FROM collage_intervals ORDER BY method, metric"
 _PICTURES = """
-SELECT collage, method, seed, width, height, png FROM collage_images
-QUALIFY seed = min(seed) OVER (PARTITION BY collage, method) ORDER BY collage, method
+SELECT source, collage, method, png FROM collage_images
+QUALIFY seed = min(seed) OVER (PARTITION BY source, collage, method)
+ORDER BY source = 'held-out', source, collage, method
 """
 _LAYERS = """
-SELECT collage, any_value(prompt) AS prompt, string_agg(text, ', ' ORDER BY layer) AS texts
-FROM collages GROUP BY collage
+SELECT source, collage, any_value(prompt) AS prompt FROM collages GROUP BY ALL
 """
 
 
@@ -102,29 +98,15 @@ def collage_images(catalog: Catalog) -> Found | None:
     found = [row for row in catalog.rows(_PICTURES) if row["method"] in _SHOWN]
     if not found:
         return None
-    words = {row["collage"]: row for row in catalog.rows(_LAYERS)}
+    words = {(row["source"], row["collage"]): row["prompt"] for row in catalog.rows(_LAYERS)}
     parts: list[Html] = []
-    for name in list(dict.fromkeys(row["collage"] for row in found))[:_MOST_COLLAGES]:
-        here = sorted((r for r in found if r["collage"] == name), key=lambda r: _place(r["method"]))
-        drawn = [figure(picture(row, row["method"]), row["method"]) for row in here]
-        told = words.get(name)
-        caption = f"{short(name, 60)}: {short(told['prompt'])}" if told else short(name, 60)
-        parts += [figures(*drawn, small=True), note(caption)]
+    for name in list(dict.fromkeys((r["source"], r["collage"]) for r in found))[:_MOST_COLLAGES]:
+        here = [row for row in found if (row["source"], row["collage"]) == name]
+        here.sort(key=lambda row: _place(row["method"]))
+        drawn = [figure(picture(row["png"], row["method"]), row["method"]) for row in here]
+        parts.append(figures(*drawn, small=True))
+        parts.append(note(f"{short(name[1], 60)}: {short(words.get(name, NOTHING))}"))
     return Found([], parts)
-
-
-def picture(row: Row, says: str) -> Html:
-    """A PNG of a table as part of the page; small ones are enlarged without smoothing."""
-    if not row["png"].startswith(b"\x89PNG") or len(row["png"]) > _LARGEST:
-        return note("too large to be shown here")
-    attributes = {
-        "src": "data:image/png;base64," + base64.b64encode(row["png"]).decode(),
-        "alt": says,
-        "width": _WIDTH,
-        "height": round(_WIDTH * row["height"] / row["width"]),
-        "style": "image-rendering:pixelated" if row["width"] < _WIDTH else "",
-    }
-    return element("img", attributes={k: v for k, v in attributes.items() if v})
 
 
 def _interval(value: float, row: Row) -> str:

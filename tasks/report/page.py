@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 NOTHING = "\u2013"  # an en dash
-_VOID = ("img",)  # elements without an end tag
 _LONGEST = 160  # characters of a table's text cell
 # Characters that would change what a reader sees without being seen, or that no file can hold.
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -58,8 +57,7 @@ def element(tag: str, *children: object, attributes: Mapping[str, object] | None
         f' {key}="{html.escape(clean(value))}"'
         for key, value in {**given, **(attributes or {})}.items()
     )
-    closing = "" if name in _VOID else f"{join(*children)}</{name}>"
-    return Html(f"<{name}{pairs}>{closing}")
+    return Html(f"<{name}{pairs}>{join(*children)}</{name}>")
 
 
 def join(*children: object) -> Html:

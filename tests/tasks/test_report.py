@@ -26,6 +26,7 @@ SECTIONS = {
     "few-shot-classification": "tart_scores",
     "forecasting": "forecast_scores",
     "operators": "operator_scores",
+    "collages": "collage_findings",
     "sequences": "sequence_scores",
     "offloading": "offload_runs",
     "comparison": "helm_win_rates",
@@ -416,7 +417,17 @@ def test_empty_lake_says_what_fills_each_section(tmp_path: Path) -> None:
     assert_self_contained(text)
     page = Page(text)
     assert set(SECTIONS) <= set(page.values("id"))
-    for command in ("lab", "evaporate", "tart", "spacetime", "t1", "sequence", "flexgen", "helm"):
+    for command in (
+        "lab",
+        "evaporate",
+        "tart",
+        "spacetime",
+        "t1",
+        "sequence",
+        "flexgen",
+        "collage",
+        "helm",
+    ):
         assert f"headwater run {command}" in page.text
     assert "Nothing has been set aside" in page.text
 
@@ -488,6 +499,8 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
             "lineage": lambda: [{"run_id": "run-0001", "table_name": "t", "snapshot": "s",
                                  "input_table": None, "input_snapshot": None}],
             "quality": lambda: [quality_row("has rows", 0)],
+            "collage_findings": lambda: [{"finding": "f", "value": 0.2, "low": 0.1, "high": 0.3,
+                                          "bar": 0.1, "holds": True, "detail": "d"}],
         }[name]()  # fmt: skip
         publish(lake, name, rows)
     for path in lake.paths(lake.commits(name)[0]):

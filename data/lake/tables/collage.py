@@ -3,11 +3,15 @@
 from data.lake.contract import Contract, column
 
 _METHOD = "how the picture was made"
+_SOURCE = "where its collage is from: held-out, or the name of a user's file"
 
 
-class Collages(Contract, table="collages", unique=("collage", "layer")):
+class Collages(
+    Contract, table="collages", unique=("source", "collage", "layer"), partition=("source",)
+):
     """Layers of all collages, back to front, each at its place on the canvas."""
 
+    source: str = column(_SOURCE)
     collage: str = column("name of the collage")
     layer: int = column("number from the back; 0 is the backmost", ge=0)
     prompt: str = column("words of the whole picture")
@@ -69,11 +73,12 @@ class CollageWords(Contract, table="collage_words", unique=("collage", "layer"))
 class CollageImages(
     Contract,
     table="collage_images",
-    unique=("collage", "method", "seed"),
-    partition=("method",),
+    unique=("source", "collage", "method", "seed"),
+    partition=("source", "method"),
 ):
     """Pictures composed from collages, one method a snapshot."""
 
+    source: str = column(_SOURCE)
     collage: str = column("name of the collage")
     method: str = column(_METHOD)
     seed: int = column("random seed of the noise", ge=0)
