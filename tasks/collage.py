@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from models.collage.sampler import Words
     from models.collage.scores import Classes
 
+HELD_OUT = "held-out"
 _LAYER = ("text", "noise", "attend", "avoid", "edges")
 
 
@@ -107,6 +108,7 @@ def held_out_collages(config: HeldOut) -> pa.Table:
             )  # fmt: skip
             rows.append(
                 {
+                    "source": HELD_OUT,
                     "collage": f"scene-{number:03}",
                     "layer": i,
                     "prompt": found.prompt,
@@ -130,6 +132,7 @@ def file_collage(file: CollageJson) -> pa.Table:
     return pa.Table.from_pylist(
         [
             {
+                "source": file.name,
                 "collage": file.name,
                 "layer": i,
                 "prompt": file.collage.prompt,
@@ -212,13 +215,14 @@ def collage_images(
         )
         return list(to_bytes(found))
 
-    rows = []
-    for batch in _batches(read_collages(collages), seeds):
+    rows, known = [], read_collages(collages)
+    for batch in _batches(known, seeds):
         asked = time.perf_counter()
         pictures = compose_batch(batch)
         spent = (time.perf_counter() - asked) / len(pictures)
         rows += [
             {
+                "source": known[name].source,
                 "collage": name,
                 "method": method.name,
                 "seed": seed,
@@ -233,8 +237,9 @@ def collage_images(
 
 
 class Known(NamedTuple):
-    """A collage, and what the segmenter calls its layers."""
+    """A collage, where it is from, and what the segmenter calls its layers."""
 
+    source: str
     collage: Collage
     classes: Classes
 
@@ -253,6 +258,7 @@ def read_collages(collages: TableRef) -> dict[str, Known]:
         by_name[row["collage"]].append(row)
     return {
         name: Known(
+            rows[0]["source"],
             Collage(
                 rows[0]["prompt"],
                 tuple(LayerConfig(**{field: row[field] for field in _LAYER}) for row in rows),

@@ -79,7 +79,8 @@ def test_held_out_layers_come_back_as_they_were_drawn(published):
     held_out = published("collages", held_out_collages.fn(FEW))
     known = read_collages(held_out)
     assert list(known) == ["scene-000", "scene-001"]
-    one, classes = known["scene-000"]
+    source, one, classes = known["scene-000"]
+    assert source == "held-out"
     assert one.pixels.shape[1:] == (32, 32, 4)
     assert classes.shape[0] == 0
     assert min(classes.shape[1:]) > 0
