@@ -33,11 +33,13 @@ class CollageConfig(BaseModel, frozen=True, extra="forbid"):
         default="", description="folder of a model in diffusers' layout; empty: the packaged one"
     )
     methods: tuple[Method, ...] = Field(
-        default=compared(SampleConfig()) + one_layer(SampleConfig()),
-        description="ways of composing",
-        min_length=1,
+        default=compared(SampleConfig()), description="ways of composing", min_length=1
     )
-    seeds: tuple[int, ...] = Field(default=(0, 1, 2), description="of the noise", min_length=1)
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), description="of their noise", min_length=1)
+    sweep: tuple[Method, ...] = Field(
+        default=one_layer(SampleConfig()),
+        description="one layer's noise swept, with the first seed",
+    )
     words: InversionConfig = Field(default=InversionConfig(), description="learning of words")
     judge_scenes: SceneConfig = Field(
         default=SceneConfig(seed=2_000_003), description="what the judges learn from"
@@ -66,16 +68,19 @@ PROFILES = {
             m for m in compared(_QUICK) if m.name in ("composite", "sdedit 0.6", "layers 0.6")
         ),
         seeds=(0,),
+        sweep=(),
         judges=None,
     ),
     "standard": CollageConfig(
-        methods=compared(_STANDARD) + one_layer(_STANDARD),
+        methods=compared(_STANDARD),
+        sweep=one_layer(_STANDARD),
         words=InversionConfig(steps=40, batch=2),
         judges=JudgeConfig(steps=700),
     ),
     "paper": CollageConfig(
         held_out=HeldOut(count=64),
-        methods=compared(SampleConfig(steps=50)) + one_layer(SampleConfig(steps=50)),
+        methods=compared(SampleConfig(steps=50)),
+        sweep=one_layer(SampleConfig(steps=50)),
         words=InversionConfig(steps=250),
         train=TrainConfig(steps=60_000, batch=32, ema=0.9995),
         train_edges=TrainConfig(steps=10_000, batch=32),
@@ -97,15 +102,17 @@ def collage(config: CollageConfig = PROFILES["quick"]) -> TableRef:
     held_out = held_out_collages(config.held_out)
     told = any(method.words for method in config.methods)
     words = [collage_words(held_out, model, config.words)] if told else []
+    made = [(m, list(config.seeds)) for m in config.methods]
+    made += [(m, [config.seeds[0]]) for m in config.sweep]
     images = results(
         collage_images.submit(
             held_out,
             words if m.words else [],
             model_folder(config.model, edges=m.edges),
             m,
-            list(config.seeds),
+            seeds,
         )
-        for m in config.methods
+        for m, seeds in made
     )
     if config.judges is None:
         return images[-1]
