@@ -18,8 +18,15 @@ from models.collage.config import (
     TrainConfig,
 )
 from models.collage.methods import Method, compared, one_layer
-from tasks.collage import HeldOut, collage_images, collage_words, held_out_collages, model_folder
-from tasks.collage_models import collage_edges, collage_judges, collage_models
+from tasks.collage import (
+    HeldOut,
+    ModelFolder,
+    collage_images,
+    collage_words,
+    held_out_collages,
+    model_folder,
+)
+from tasks.collage_models import collage_edges, collage_judges, collage_models, trained_model
 from tasks.collage_results import collage_findings, collage_intervals, collage_scores
 from tasks.pipeline import pipeline
 from tasks.produces import results
@@ -91,26 +98,16 @@ PROFILES = {
 
 @pipeline("collage")
 def collage(config: CollageConfig = PROFILES["quick"]) -> TableRef:
-    """Composes held-out collages by every method; with judges, says what the claims come to.
-
-    A training publishes its networks; `headwater compose --model` and `model` take their folder.
-    """
-    if config.train is not None:
-        small = collage_models(config.scenes, config.small, config.train)
-        collage_edges([small], config.scenes, config.train_edges)
-    model = model_folder(config.model)
+    """Composes held-out collages by every method; with judges, says what the claims come to."""
+    plain, held = _models(config)
     held_out = held_out_collages(config.held_out)
     told = any(method.words for method in config.methods)
-    words = [collage_words(held_out, model, config.words)] if told else []
+    words = [collage_words(held_out, plain, config.words)] if told else []
     made = [(m, list(config.seeds)) for m in config.methods]
     made += [(m, [config.seeds[0]]) for m in config.sweep]
     images = results(
         collage_images.submit(
-            held_out,
-            words if m.words else [],
-            model_folder(config.model, edges=m.edges),
-            m,
-            seeds,
+            held_out, words if m.words else [], held if m.edges else plain, m, seeds
         )
         for m, seeds in made
     )
@@ -120,3 +117,13 @@ def collage(config: CollageConfig = PROFILES["quick"]) -> TableRef:
     scores = collage_scores(held_out, images, judges)
     collage_intervals(scores, config.intervals)
     return collage_findings(scores, config.intervals)
+
+
+def _models(config: CollageConfig) -> tuple[ModelFolder, ModelFolder]:
+    """The model alone, and with its ControlNet if a method wants that."""
+    if config.train is not None:
+        small = collage_models(config.scenes, config.small, config.train)
+        edges = collage_edges([small], config.scenes, config.train_edges)
+        return trained_model([small]), trained_model([small, edges])
+    wanted = any(method.edges for method in config.methods)
+    return model_folder(config.model), model_folder(config.model, edges=wanted)

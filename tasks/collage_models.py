@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ import pyarrow as pa
 from data.lake import TableRef
 from data.synthetic.scenes.specs import SceneConfig
 from models.collage.config import JudgeConfig, ModelConfig, TrainConfig
+from tasks import planning, settings
+from tasks.collage import ModelFolder
 from tasks.collage_scenes import judged_batches, scene_batches
 from tasks.produces import produces, scratch
 from tasks.progress import progress_bar
@@ -81,6 +84,21 @@ def collage_judges(scenes: SceneConfig, config: JudgeConfig) -> pa.Table:
             }
         ]
     )
+
+
+def trained_model(tables: Sequence[TableRef]) -> ModelFolder:
+    """Trained networks as a folder, written once under HEADWATER_HOME; a plan writes nothing.
+
+    tables: as for `write_model`. The folder serves `headwater compose --model` as well.
+    """
+    name = "-".join(table.snapshot for table in tables)
+    place = settings.home() / "collage-models" / name
+    if not planning.active() and not place.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as made:
+            write_model(tables, Path(made) / "model")
+            (Path(made) / "model").rename(place)
+    return ModelFolder(digest=name, folder=str(place))
 
 
 def write_model(tables: Sequence[TableRef], folder: Path) -> None:

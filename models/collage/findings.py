@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.collage.methods import LEVELS, STRENGTHS
+from models.collage.config import SampleConfig
+from models.collage.methods import LEVELS, STRENGTHS, compared, one_layer
 
 Floats = NDArray[np.float64]
 
@@ -50,7 +51,14 @@ def bootstrap(
 
 
 def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
-    """The issue's claims, as far as the methods at hand tell."""
+    """The paper's claims on these scores.
+
+    Raises ValueError where a method is not among them that a claim compares.
+    """
+    needed = {m.name for m in (*compared(SampleConfig()), *one_layer(SampleConfig()))}
+    lacking = needed - {method for method, _ in means} - {"control", "words", "edges"}
+    if lacking:
+        raise ValueError(f"findings compare methods that were not run: {sorted(lacking)}")
     n = len(next(iter(means.values())))
 
     def measured(of: Callable[[NDArray[np.int64]], float]) -> Interval:

@@ -29,7 +29,7 @@ from tasks.collage import (
     png_of,
     read_collages,
 )
-from tasks.collage_models import collage_edges, collage_judges, collage_models, write_model
+from tasks.collage_models import collage_edges, collage_judges, collage_models, trained_model
 from tasks.collage_results import collage_findings, collage_intervals, collage_scores
 
 TINY = ModelConfig(channels=(16, 16), head=8, text_width=16, text_layers=1)
@@ -49,11 +49,12 @@ def published(lake_url):
     return publish
 
 
-def test_from_scenes_to_findings(published, tmp_path):
+def test_from_scenes_to_findings(published, tmp_path, monkeypatch):
     small = published("collage_models", collage_models.fn(SceneConfig(), TINY, SHORT))
     edges = published("collage_models", collage_edges.fn([small], SceneConfig(), SHORT))
-    write_model([small, edges], tmp_path / "model")
-    model = ModelFolder(digest="0", folder=str(tmp_path / "model"))
+    monkeypatch.setenv("HEADWATER_HOME", str(tmp_path))
+    model = trained_model([small, edges])
+    assert trained_model([small, edges]) == model
     held_out = published("collages", held_out_collages.fn(FEW))
     quick = InversionConfig(steps=2, batch=1)
     words = published("collage_words", collage_words.fn(held_out, model, quick))

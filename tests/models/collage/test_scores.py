@@ -135,6 +135,12 @@ def test_findings_that_do_not_hold_say_so():
     assert held[-1] is False
 
 
+def test_findings_name_the_methods_they_lack():
+    some = {key: value for key, value in made_up(0.2, 0.0).items() if key[0] != "full"}
+    with pytest.raises(ValueError, match=r"were not run: \['full'\]"):
+        findings(some, 10, 0)
+
+
 def test_methods_give_layers_their_noise(collage):
     one = collage(noise=(0.6, 0.5, 0.5))
     assert [la.noise for la in Method(name="m").told(one).layers] == [0.6, 0.5, 0.5]
