@@ -24,9 +24,11 @@ from tasks.collage import (
     collage_images,
     collage_words,
     held_out_collages,
+    holds_edges,
     model_folder,
 )
-from tasks.collage_models import collage_edges, collage_judges, collage_models, trained_model
+from tasks.collage_folders import trained_model, with_edges
+from tasks.collage_models import collage_edges, collage_judges, collage_models
 from tasks.collage_results import collage_findings, collage_intervals, collage_scores
 from tasks.pipeline import pipeline
 from tasks.produces import results
@@ -61,7 +63,8 @@ class CollageConfig(BaseModel, frozen=True, extra="forbid"):
         default=None, description="training of the small model; null leaves it as it is packaged"
     )
     train_edges: TrainConfig = Field(
-        default=TrainConfig(steps=600), description="training of its ControlNet, likewise"
+        default=TrainConfig(steps=600),
+        description="training of its ControlNet, where its folder holds none",
     )
 
 
@@ -120,10 +123,13 @@ def collage(config: CollageConfig = PROFILES["quick"]) -> TableRef:
 
 
 def _models(config: CollageConfig) -> tuple[ModelFolder, ModelFolder]:
-    """The model alone, and with its ControlNet if a method wants that."""
+    """The model alone, and with a ControlNet if a method wants that: its own, or a trained one."""
     if config.train is not None:
-        small = collage_models(config.scenes, config.small, config.train)
-        edges = collage_edges([small], config.scenes, config.train_edges)
-        return trained_model([small]), trained_model([small, edges])
-    wanted = any(method.edges for method in config.methods)
-    return model_folder(config.model), model_folder(config.model, edges=wanted)
+        plain = trained_model(collage_models(config.scenes, config.small, config.train))
+    else:
+        plain = model_folder(config.model)
+    if not any(method.edges for method in config.methods):
+        return plain, plain
+    if config.train is None and holds_edges(plain):
+        return plain, model_folder(config.model, edges=True)
+    return plain, with_edges(plain, collage_edges(plain, config.scenes, config.train_edges))

@@ -73,6 +73,13 @@ def model_folder(folder: str = "", *, edges: bool = False) -> ModelFolder:
     return ModelFolder(digest=model_digest(place, edges=edges), folder=str(place))
 
 
+def holds_edges(model: ModelFolder) -> bool:
+    """Whether the model's folder holds a ControlNet of outlines."""
+    from models.collage.packaged import has_edges
+
+    return has_edges(Path(model.folder))
+
+
 def check_collage(file: CollageJson, model: ModelFolder) -> None:
     """Raises ValueError for a user's collage whose layers, size or words cannot be used."""
     from data.datasets.collage_files import layer_pixels

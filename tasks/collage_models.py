@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from data.lake import TableRef
 from data.synthetic.scenes.specs import SceneConfig
 from models.collage.config import JudgeConfig, ModelConfig, TrainConfig
-from tasks import planning, settings
 from tasks.collage import ModelFolder
 from tasks.collage_scenes import judged_batches, scene_batches
 from tasks.produces import produces, scratch
@@ -45,20 +41,18 @@ def collage_models(scenes: SceneConfig, model: ModelConfig, train: TrainConfig) 
 
 
 @produces("collage_models", version=1)
-def collage_edges(models: Sequence[TableRef], scenes: SceneConfig, train: TrainConfig) -> pa.Table:
-    """A ControlNet of outlines over the small model that was trained."""
-    from data.synthetic.scenes.specs import vocabulary
-    from models.collage.parts import build_parts
+def collage_edges(model: ModelFolder, scenes: SceneConfig, train: TrainConfig) -> pa.Table:
+    """A ControlNet of outlines over a model, trained on scenes."""
+    from models.collage.packaged import open_model
     from models.collage.train_edges import train_edges
 
-    [row] = models[0].read().to_pylist()
-    config = ModelConfig.model_validate(json.loads(row["config"])["model"])
-    parts = build_parts(vocabulary(), config, 0)
-    _load({"unet": parts.unet, "text_encoder": parts.text_encoder}, row["weights"])
     network, course = train_edges(
-        parts, scene_batches(scenes), train, progress=progress_bar("training the ControlNet")
+        open_model(Path(model.folder)),
+        scene_batches(scenes),
+        train,
+        progress=progress_bar("training the ControlNet"),
     )
-    configs = {"scenes": scenes, "model": config, "train": train}
+    configs = {"scenes": scenes, "train": train}
     return _row("edges", {"controlnet": network}, course, train, configs)
 
 
@@ -84,53 +78,6 @@ def collage_judges(scenes: SceneConfig, config: JudgeConfig) -> pa.Table:
             }
         ]
     )
-
-
-def trained_model(tables: Sequence[TableRef]) -> ModelFolder:
-    """Trained networks as a folder, written once under HEADWATER_HOME; a plan writes nothing.
-
-    tables: as for `write_model`. The folder serves `headwater compose --model` as well.
-    """
-    name = "-".join(table.snapshot for table in tables)
-    place = settings.home() / "collage-models" / name
-    if not planning.active() and not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as made:
-            write_model(tables, Path(made) / "model")
-            (Path(made) / "model").rename(place)
-    return ModelFolder(digest=name, folder=str(place))
-
-
-def write_model(tables: Sequence[TableRef], folder: Path) -> None:
-    """Writes trained networks as a folder that `headwater compose --model` opens, with a card.
-
-    tables: collage_models of the small model and, if it was trained, of its ControlNet.
-    """
-    import torch
-
-    from data.synthetic.scenes.specs import vocabulary
-    from models.collage.packaged import write_card
-    from models.collage.parts import build_parts, save_parts
-    from models.collage.train_edges import new_edges
-
-    facts: dict[str, object] = {}
-    rows = {row["model"]: row for table in tables for row in table.read().to_pylist()}
-    config = ModelConfig.model_validate(json.loads(rows["small"]["config"])["model"])
-    parts = build_parts(vocabulary(), config, 0)
-    _load({"unet": parts.unet, "text_encoder": parts.text_encoder}, rows["small"]["weights"])
-    save_parts(parts, folder, torch.float16)
-    if "edges" in rows:
-        network = new_edges(parts)
-        _load({"controlnet": network}, rows["edges"]["weights"])
-        network.half().save_pretrained(folder / "controlnet")
-    for name, row in rows.items():
-        kept = ("steps", "pictures", "parameters", "train_seconds")
-        facts[name] = {
-            **{key: row[key] for key in kept},
-            "last_loss": row["losses"][-1] if row["losses"] else None,
-            "config": json.loads(row["config"]),
-        }
-    write_card(folder, facts)
 
 
 def _row(
@@ -159,10 +106,3 @@ def _row(
             }
         ]
     )
-
-
-def _load(networks: dict[str, nn.Module], weights: bytes) -> None:
-    from safetensors.torch import load
-    from torch import nn
-
-    nn.ModuleDict(networks).load_state_dict(load(weights))

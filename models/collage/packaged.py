@@ -24,7 +24,7 @@ def model_digest(folder: Path, *, edges: bool = False) -> str:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
-    if edges and not (folder / _EDGES).is_dir():
+    if edges and not has_edges(folder):
         raise ValueError(f"{folder}: has no ControlNet in a folder {_EDGES}")
     whole = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != _CARD):
@@ -58,6 +58,19 @@ def open_edges(folder: Path) -> ControlNetModel:
             folder / _EDGES, local_files_only=True, use_safetensors=True
         )
     return network.float().eval().requires_grad_(False)
+
+
+def has_edges(folder: Path) -> bool:
+    """Whether a ControlNet of outlines lies in a model's folder."""
+    return (folder / _EDGES).is_dir()
+
+
+def add_edges(folder: Path, network: ControlNetModel, facts: dict[str, object]) -> None:
+    """Puts a ControlNet into a model's folder, in half precision, and its facts into the card."""
+    network.half().save_pretrained(folder / _EDGES)
+    card = folder / _CARD
+    known = json.loads(card.read_text("utf-8")) if card.is_file() else {}
+    write_card(folder, {**known, "edges": facts})
 
 
 def write_card(folder: Path, facts: dict[str, object]) -> None:

@@ -24,12 +24,14 @@ from tasks.collage import (
     collage_images,
     collage_words,
     held_out_collages,
+    holds_edges,
     model_folder,
     picture_of,
     png_of,
     read_collages,
 )
-from tasks.collage_models import collage_edges, collage_judges, collage_models, trained_model
+from tasks.collage_folders import trained_model, with_edges
+from tasks.collage_models import collage_edges, collage_judges, collage_models
 from tasks.collage_results import collage_findings, collage_intervals, collage_scores
 
 TINY = ModelConfig(channels=(16, 16), head=8, text_width=16, text_layers=1)
@@ -51,10 +53,12 @@ def published(lake_url):
 
 def test_from_scenes_to_findings(published, tmp_path, monkeypatch):
     small = published("collage_models", collage_models.fn(SceneConfig(), TINY, SHORT))
-    edges = published("collage_models", collage_edges.fn([small], SceneConfig(), SHORT))
     monkeypatch.setenv("HEADWATER_HOME", str(tmp_path))
-    model = trained_model([small, edges])
-    assert trained_model([small, edges]) == model
+    plain = trained_model(small)
+    assert trained_model(small) == plain
+    edges = published("collage_models", collage_edges.fn(plain, SceneConfig(), SHORT))
+    model = with_edges(plain, edges)
+    assert (holds_edges(plain), holds_edges(model)) == (False, True)
     held_out = published("collages", held_out_collages.fn(FEW))
     quick = InversionConfig(steps=2, batch=1)
     words = published("collage_words", collage_words.fn(held_out, model, quick))
