@@ -292,7 +292,7 @@ def picture_of(png: bytes) -> NDArray[np.uint8]:
     import numpy as np
     from PIL import Image
 
-    return np.asarray(Image.open(io.BytesIO(png)))
+    return np.array(Image.open(io.BytesIO(png)))  # one that may be written to
 
 
 _BATCH = 16  # pictures sampled at once
