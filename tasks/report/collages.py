@@ -23,7 +23,8 @@ from tasks.report.reading import Block, Found, Row, Section, filled_by
 _METRICS = ("iou", "found", "delta_e", "cosine", "real")
 _HEADINGS = ("IoU", "found", "delta E", "cosine", "P(real)")
 _SHOWN = (
-    "composite", "text only", "sdedit 0.4", "sdedit 0.6", "sdedit 0.8", "control", "layers 0.4", "layers 0.6",
+    "composite", "text only", "sdedit 0.4", "sdedit 0.6", "sdedit 0.8", "control", "layers 0.4",
+    "layers 0.6",
     "words", "edges", "full", "compose",
 )  # fmt: skip
 _MOST_COLLAGES = 4
