@@ -85,7 +85,7 @@ PROFILES = {
         methods=compared(_STANDARD),
         sweep=one_layer(_STANDARD),
         words=InversionConfig(steps=40, batch=2),
-        judges=JudgeConfig(steps=700),
+        judges=JudgeConfig(steps=3000),
     ),
     "paper": CollageConfig(
         held_out=HeldOut(count=64),
