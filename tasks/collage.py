@@ -308,7 +308,7 @@ class _Batch(NamedTuple):
 
 def _batches(found: dict[str, Known], seeds: Sequence[int]) -> Iterator[_Batch]:
     """Every collage with every seed, those of one size together."""
-    by_size = defaultdict(list)
+    by_size: dict[tuple[int, int], list[tuple[str, int, Collage]]] = defaultdict(list)
     for name, one in found.items():
         by_size[one.collage.size] += [(name, seed, one.collage) for seed in seeds]
     for members in by_size.values():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from pydantic import BaseModel
 
 from data.synthetic.scenes.specs import SceneConfig
 from models.collage.config import JudgeConfig, ModelConfig, TrainConfig
@@ -35,7 +37,7 @@ def collage_models(scenes: SceneConfig, model: ModelConfig, train: TrainConfig) 
         folder=scratch(),
         progress=progress_bar("training the small model"),
     )
-    networks = {"unet": parts.unet, "text_encoder": parts.text_encoder}
+    networks: dict[str, nn.Module] = {"unet": parts.unet, "text_encoder": parts.text_encoder}
     configs = {"scenes": scenes, "model": model, "train": train}
     return _row("small", networks, course, train, configs)
 
@@ -82,15 +84,15 @@ def collage_judges(scenes: SceneConfig, config: JudgeConfig) -> pa.Table:
 
 def _row(
     name: str,
-    networks: dict[str, nn.Module],
+    networks: Mapping[str, nn.Module],
     course: Course,
     train: TrainConfig,
-    configs: dict[str, SceneConfig | ModelConfig | TrainConfig],
+    configs: Mapping[str, BaseModel],
 ) -> pa.Table:
     from safetensors.torch import save
     from torch import nn
 
-    whole = nn.ModuleDict(networks)
+    whole = nn.ModuleDict(dict(networks))
     return pa.Table.from_pylist(
         [
             {

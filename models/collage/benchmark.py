@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ def benchmark(config: BenchmarkConfig, progress: Progress = silent) -> Iterator[
 
         with torch_threads(config.threads):
             seconds = in_turn(
-                {"steered": lambda s=sample: s(True), "plain": lambda s=sample: s(False)},
+                {"steered": partial(sample, True), "plain": partial(sample, False)},
                 config.runs,
             )
         progress(number + 1, len(config.batches))

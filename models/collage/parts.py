@@ -31,7 +31,7 @@ class Parts:
     """What text-to-picture diffusion needs; all networks in evaluation mode."""
 
     vae: Any  # encode(pixels).latent_dist, decode(latents), config.scaling_factor
-    text_encoder: CLIPTextModel
+    text_encoder: Any  # a CLIPTextModel
     tokenizer: Any
     unet: UNet2DConditionModel
     scheduler: Any

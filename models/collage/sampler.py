@@ -65,7 +65,7 @@ def compose(
         members = [i for i, length in enumerate(lengths) if length == n]
         chosen = [_Member(collages[i], seeds[i], noise[i], learned[i]) for i in members]
         run = _Run(parts, chosen, config, edges)
-        with steered(parts.unet, run.control), learned_words(parts, words and words.rows):
+        with steered(parts.unet, run.control), learned_words(parts, words.rows if words else None):
             found.update(zip(members, run.sample(n, progress), strict=True))
     return torch.stack([found[i] for i in range(len(collages))])
 
@@ -87,8 +87,8 @@ def sigma_of(alphas: Tensor, timestep: float) -> float:
     """sqrt((1 - abar) / abar) at a timestep, which may lie between two trained ones."""
     low = min(max(int(timestep), 0), len(alphas) - 1)
     high = min(low + 1, len(alphas) - 1)
-    logs = [(1 / alphas[i].double() - 1).log() / 2 for i in (low, high)]
-    return torch.lerp(*logs, timestep - low).exp().item()
+    below, above = ((1 / alphas[i].double() - 1).log() / 2 for i in (low, high))
+    return torch.lerp(below, above, timestep - low).exp().item()
 
 
 class _Member(NamedTuple):

@@ -90,7 +90,7 @@ def _padded(parts: Parts, tokens: list[int], layer: list[int], prompt: str) -> P
 class _Extended(nn.Module):
     """An embedding with rows after its last, which are not its own."""
 
-    def __init__(self, plain: nn.Module, rows: Tensor) -> None:
+    def __init__(self, plain: nn.Embedding, rows: Tensor) -> None:
         super().__init__()
         self.plain = plain
         self.rows = rows
