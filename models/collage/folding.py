@@ -31,7 +31,7 @@ class FoldingAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     Stands where Stable Diffusion has its autoencoder, so that pixel diffusion runs in its shape.
     """
 
-    @register_to_config
+    @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
         fold: int = 2,
