@@ -353,6 +353,25 @@ def filled(lake: Lake) -> Lake:
     publish(lake, "forecasts", forecast_rows())
     publish(lake, "forecast_tests", forecast_test_rows())
     publish(lake, "forecaster_spectra", forecaster_spectrum_rows())
+    publish(lake, "collage_findings", finding_rows())
+    publish(
+        lake,
+        "collage_intervals",
+        [
+            {
+                "method": "full",
+                "metric": "iou",
+                "mean": 0.5,
+                "low": 0.4,
+                "high": 0.6,
+                "n_collages": 30,
+                "n_seeds": 3,
+            }
+        ],
+    )
+    publish(lake, "collage_images", [{"source": "held-out", "collage": "c", "method": "full",
+                                      "seed": 0, "width": 1, "height": 1, "seconds": 0.1,
+                                      "png": b"no picture"}])  # fmt: skip
     publish(lake, "operator_scores", operator_score_rows())
     publish(lake, "operators", operator_rows())
     publish(lake, "operator_trials", trial_rows())
@@ -382,6 +401,11 @@ def filled(lake: Lake) -> Lake:
     unread = {"source": "s", "item": HOSTILE, "position": None, "reason": HOSTILE}
     publish(lake, "quarantine", [unread | {"run_id": "run-0001"}])
     return lake
+
+
+def finding_rows() -> list[dict[str, Any]]:
+    return [{"finding": "f", "value": 0.2, "low": 0.1, "high": 0.3, "bar": 0.1, "holds": True,
+             "detail": "d"}]  # fmt: skip
 
 
 def report_of(lake: Lake, folder: Path) -> str:
@@ -499,8 +523,7 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
             "lineage": lambda: [{"run_id": "run-0001", "table_name": "t", "snapshot": "s",
                                  "input_table": None, "input_snapshot": None}],
             "quality": lambda: [quality_row("has rows", 0)],
-            "collage_findings": lambda: [{"finding": "f", "value": 0.2, "low": 0.1, "high": 0.3,
-                                          "bar": 0.1, "holds": True, "detail": "d"}],
+            "collage_findings": finding_rows,
         }[name]()  # fmt: skip
         publish(lake, name, rows)
     for path in lake.paths(lake.commits(name)[0]):
