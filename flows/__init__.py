@@ -10,6 +10,7 @@ FLOWS = {
     "spacetime": "time series -> companion state-space forecasts -> scores",
     "t1": "simulated flows -> operators on one transform, beside FNO -> scores",
     "sequence": "tasks and texts -> Hyena, H3, long convolutions, attention -> scores, timings",
+    "collage": "layers with words -> pictures by ever more control -> scores, findings",
     "flexgen": "prompts -> plan of the memory -> completions, block by block",
     "helm": "models evaluated, or anybody's results aggregated -> cells -> win rates",
     "benchmarks": "every system against its peers, in one run -> ratios",

@@ -7,12 +7,14 @@ HELM tables and helm-summarize  -+
 SpaceTime and its rivals        -+
 T1 against FNO                  -+
 TART and a regression           -+
+steered against plain attention -+
 convolutions against attention  -+
 """
 
 from pydantic import BaseModel, Field
 
 from data.lake import TableRef
+from models.collage.config import BenchmarkConfig as CollageBenchmark
 from models.evaporate.config import BenchmarkConfig as EvaporateBenchmark
 from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
@@ -24,6 +26,7 @@ from models.spacetime.benchmark_config import BenchmarkConfig as SpaceTimeBenchm
 from models.t1.config import BenchmarkConfig as T1Benchmark
 from models.tart.config import BenchmarkConfig as TartBenchmark
 from tasks.benchmarks import (
+    collage_benchmarks,
     evaporate_benchmarks,
     flexgen_accuracy,
     flexgen_benchmarks,
@@ -95,6 +98,9 @@ class BenchmarksConfig(BaseModel, frozen=True, extra="forbid"):
     tart_model: ModelConfig = Field(
         default=ModelConfig(), description="the model whose prompts share prefixes"
     )
+    collage: CollageBenchmark = Field(
+        default=CollageBenchmark(runs=3), description="steered attention"
+    )
 
 
 PROFILES = {
@@ -107,6 +113,7 @@ PROFILES = {
         spacetime=SpaceTimeBenchmark(),
         t1=T1Benchmark(),
         tart=TartBenchmark(examples=32),
+        collage=CollageBenchmark(),
     ),
     "paper": BenchmarksConfig(
         flexgen=FlexGenBenchmark(runs=3),
@@ -116,6 +123,7 @@ PROFILES = {
         spacetime=SpaceTimeBenchmark(runs=20),
         t1=T1Benchmark(runs=20),
         tart=TartBenchmark(examples=32, loo_runs=3),
+        collage=CollageBenchmark(runs=20),
     ),
 }
 
@@ -134,4 +142,5 @@ def benchmarks(config: BenchmarksConfig = PROFILES["quick"]) -> TableRef:
     spacetime_benchmarks(config.spacetime, machine())
     head, reader = reasoning_heads(shipped("small")), language_model(config.tart_model)
     tart_benchmarks(head, reader, config.tart, machine())
+    collage_benchmarks(config.collage, machine())
     return t1_benchmarks(config.t1, machine())

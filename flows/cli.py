@@ -353,6 +353,35 @@ def classify(
     )
 
 
+@app.command()
+def compose(
+    collage: Annotated[
+        Path | None, typer.Argument(help="JSON file: prompt, canvas, layers.")
+    ] = None,
+    *,
+    output: Annotated[Path | None, typer.Option(help="Picture to write, .png.")] = None,
+    model: Annotated[str, typer.Option(help="Folder in diffusers' layout; else a small one.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Sampler steps.")] = 25,
+    words: Annotated[
+        bool, typer.Option("--words", help="Learn a word for the look of every layer.")
+    ] = False,
+    edges: Annotated[
+        bool, typer.Option("--edges", help="Hold outlines by the model's ControlNet.")
+    ] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the file's form.")] = False,
+) -> None:
+    """Compose one picture from the layers of a collage file."""
+    from flows import composing
+
+    if schema:
+        typer.echo(composing.schema())
+        return
+    if collage is None:
+        raise CallError("compose what? give a collage file, or --schema for its form")
+    composing.compose(composing.Call(collage, output, model, seed, steps, words, edges))
+
+
 models = typer.Typer(no_args_is_help=True, help="List, get and show language models.")
 app.add_typer(models, name="models")
 

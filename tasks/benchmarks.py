@@ -17,6 +17,7 @@ from data.datasets.evaluation import evaluation_digest, read_wikitext
 from data.datasets.packages import read_packages
 from data.lake import TableRef
 from data.lake.tables.house import Benchmarks
+from models.collage.config import BenchmarkConfig as CollageBenchmark
 from models.evaporate.config import BenchmarkConfig as EvaporateBenchmark
 from models.flexgen.accuracy import AccuracyConfig
 from models.flexgen.benchmark import BenchmarkConfig as FlexGenBenchmark
@@ -124,6 +125,14 @@ def tart_benchmarks(
 
     bar = progress_bar("measuring TART")
     return _rows("tart", benchmark(config, open_head(head), opened(model)[0], bar))
+
+
+@produces("benchmarks", version=1)
+def collage_benchmarks(config: CollageBenchmark, machine: str) -> pa.Table:
+    """Sampling with steered attention against sampling without."""
+    from models.collage.benchmark import benchmark
+
+    return _rows("collage", benchmark(config, progress_bar("measuring steered attention")))
 
 
 @produces("benchmarks", version=1)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from data.lake import Lake, LakeError
 from data.lake.catalog import Catalog
+from tasks.report.collages import COLLAGES
 from tasks.report.comparison import COMPARISON
 from tasks.report.few_shot import FEW_SHOT
 from tasks.report.forecasting import FORECASTING
@@ -34,6 +35,7 @@ _SECTIONS = (
     OPERATORS,
     SEQUENCES,
     OFFLOADING,
+    COLLAGES,
     COMPARISON,
     LEADERBOARD,
     LINEAGE,

@@ -26,6 +26,7 @@ SECTIONS = {
     "few-shot-classification": "tart_scores",
     "forecasting": "forecast_scores",
     "operators": "operator_scores",
+    "collages": "collage_findings",
     "sequences": "sequence_scores",
     "offloading": "offload_runs",
     "comparison": "helm_win_rates",
@@ -399,6 +400,25 @@ def filled(lake: Lake) -> Lake:
     for transform in ("last", "mean"):
         publish(lake, "forecaster_trials", forecaster_trial_rows(transform))
     publish(lake, "classification_scores", classification_rows())
+    publish(lake, "collage_findings", finding_rows())
+    publish(
+        lake,
+        "collage_intervals",
+        [
+            {
+                "method": "full",
+                "metric": "iou",
+                "mean": 0.5,
+                "low": 0.4,
+                "high": 0.6,
+                "n_collages": 30,
+                "n_seeds": 3,
+            }
+        ],
+    )
+    publish(lake, "collage_images", [{"source": "held-out", "collage": "c", "method": "full",
+                                      "seed": 0, "width": 1, "height": 1, "seconds": 0.1,
+                                      "png": b"no picture"}])  # fmt: skip
     publish(lake, "operator_scores", operator_score_rows())
     publish(lake, "operators", operator_rows())
     publish(lake, "operator_trials", trial_rows())
@@ -428,6 +448,11 @@ def filled(lake: Lake) -> Lake:
     unread = {"source": "s", "item": HOSTILE, "position": None, "reason": HOSTILE}
     publish(lake, "quarantine", [unread | {"run_id": "run-0001"}])
     return lake
+
+
+def finding_rows() -> list[dict[str, Any]]:
+    return [{"finding": "f", "value": 0.2, "low": 0.1, "high": 0.3, "bar": 0.1, "holds": True,
+             "detail": "d"}]  # fmt: skip
 
 
 def report_of(lake: Lake, folder: Path) -> str:
@@ -472,7 +497,17 @@ def test_empty_lake_says_what_fills_each_section(tmp_path: Path) -> None:
     assert_self_contained(text)
     page = Page(text)
     assert set(SECTIONS) <= set(page.values("id"))
-    for command in ("lab", "evaporate", "tart", "spacetime", "t1", "sequence", "flexgen", "helm"):
+    for command in (
+        "lab",
+        "evaporate",
+        "tart",
+        "spacetime",
+        "t1",
+        "sequence",
+        "flexgen",
+        "collage",
+        "helm",
+    ):
         assert f"headwater run {command}" in page.text
     assert "Nothing has been set aside" in page.text
 
@@ -544,6 +579,7 @@ def test_damaged_table_costs_its_own_part_only(name: str, section: str, tmp_path
             "lineage": lambda: [{"run_id": "run-0001", "table_name": "t", "snapshot": "s",
                                  "input_table": None, "input_snapshot": None}],
             "quality": lambda: [quality_row("has rows", 0)],
+            "collage_findings": finding_rows,
         }[name]()  # fmt: skip
         publish(lake, name, rows)
     for path in lake.paths(lake.commits(name)[0]):

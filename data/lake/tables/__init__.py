@@ -2,6 +2,7 @@
 
 from data.lake.contract import Contract
 from data.lake.tables import (
+    collage,
     evaporate,
     flexgen,
     helm,
@@ -25,6 +26,7 @@ CONTRACTS: dict[str, type[Contract]] = {
         spacetime,
         t1,
         sequence,
+        collage,
         helm,
         helm_results,
     )
