@@ -413,6 +413,18 @@ def models_show(
     weights.show(name, verify=verify)
 
 
+@models.command("export")
+def models_export(
+    task: Annotated[str, typer.Argument(help="The text it was trained on, e.g. tinyshakespeare.")],
+    model: Annotated[str, typer.Argument(help="Its layers as in the table, e.g. 'hyena x6'.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder; its path is then a model's name.")],
+) -> None:
+    """Keep a language model that `headwater run sequence` trained."""
+    from flows import weights
+
+    weights.export(task, model, folder)
+
+
 def main() -> None:
     """Entry point of `headwater`: turns errors of call and input into one line and exit code 2."""
     # Workers run in other folders: where things are must not depend on the folder.

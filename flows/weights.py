@@ -1,18 +1,22 @@
-"""`headwater models`: which language models there are, getting one, and what one is."""
+"""`headwater models`: which language models there are, getting one, what one is, keeping one."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from data.lake import Lake
+from data.lake.catalog import Catalog
+from flows.errors import CallError
 from models.lm.cards import Card
 from models.lm.names import KNOWN, source_of
 from models.lm.pulling import pull
 from models.lm.store import ModelStore
-from tasks.settings import models_dir
+from tasks.settings import lake_url, models_dir
 
 _PIPE_WIDTH = 160  # columns when the output is no terminal
 
@@ -61,6 +65,38 @@ def show(name: str, *, verify: bool) -> None:
     _print_card(card, store)
     if verify:
         print(f"{len(card.files)} files hashed: all as the card says")
+
+
+def export(task: str, model: str, folder: Path) -> None:
+    """Writes a language model of table sequence_models as a folder that is a model's name."""
+    from models.sequence.config import BackboneConfig
+    from models.sequence.language_model import write_folder
+
+    found = [
+        row
+        for row in Catalog(Lake(lake_url())).rows(
+            "SELECT task, model, seed, config, tokenizer, weights FROM sequence_models "
+            "WHERE tokenizer IS NOT NULL ORDER BY seed"
+        )
+        if row["task"] == task and row["model"] == model
+    ]
+    if not found:
+        there = _language_models()
+        raise CallError(
+            f"no language model {model!r} trained on {task!r} in table sequence_models; there are "
+            f"{there or 'none: headwater run sequence --set folder=DATASETS trains some'}"
+        )
+    row = found[0]
+    config = BackboneConfig.model_validate_json(row["config"])
+    write_folder(row["weights"], config, row["tokenizer"], folder)
+    print(f"{folder.absolute()}: {model} trained on {task}; headwater models pull {folder}")
+
+
+def _language_models() -> str:
+    rows = Catalog(Lake(lake_url())).rows(
+        "SELECT DISTINCT task, model FROM sequence_models WHERE tokenizer IS NOT NULL ORDER BY ALL"
+    )
+    return "; ".join(f"{row['model']!r} on {row['task']!r}" for row in rows)
 
 
 def _print_card(card: Card, store: ModelStore) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 CARD = "card.json"
+BACKBONE = "HeadwaterBackbone"  # architecture of what models/sequence trains
 _BLOCK = 1 << 20
 # What decides a model's answers: these files, and these alone, make its identity.
 _SETTINGS = (
@@ -43,7 +44,9 @@ class Card(BaseModel, frozen=True, extra="forbid"):
         description="SHA-256 over names and hashes of all files: weights, tokenizer, settings"
     )
     licence: str
-    architecture: str = Field(description="class in transformers, e.g. LlamaForCausalLM")
+    architecture: str = Field(
+        description="class in transformers, e.g. LlamaForCausalLM, or " + BACKBONE
+    )
     parameters: int
     layers: int
     width: int

@@ -7,7 +7,7 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-from models.lm.cards import Card
+from models.lm.cards import BACKBONE, Card
 from models.lm.config import ModelConfig, OffloadConfig
 from models.lm.interface import LanguageModel
 from models.lm.names import source_of
@@ -30,6 +30,8 @@ def open_model(config: ModelConfig, models_dir: Path) -> LanguageModel:
 
 def open_card(card: Card, folder: Path, config: ModelConfig) -> LanguageModel:
     """The model of a card, whose files lie in `folder`; of `config` everything but the name."""
+    if card.architecture == BACKBONE:
+        return _backbone(folder, config)
     if config.backend == "transformers":
         from models.lm.transformers import TransformersModel
 
@@ -39,6 +41,18 @@ def open_card(card: Card, folder: Path, config: ModelConfig) -> LanguageModel:
 
         return GgufModel(gguf_file(card.name), folder, config)
     return _offloaded(card, folder, config)
+
+
+def _backbone(folder: Path, config: ModelConfig) -> LanguageModel:
+    if config.backend != "transformers":
+        raise ValueError(
+            f"backend {config.backend} cannot run {config.name}, a model trained here: leave the "
+            "backend out"
+        )
+    # By name: tables whose models are others do not depend on the layers' code.
+    layers = import_module("models.sequence.language_model")
+    model: LanguageModel = layers.open_folder(folder, config.name)
+    return model
 
 
 def _offloaded(card: Card, folder: Path, config: ModelConfig) -> LanguageModel:

@@ -1,18 +1,22 @@
 """Backbones trained on text, behind the interface of all language models (models/lm/interface.py).
 
 Layers go on by state, cache or online convolution, whatever suits each; prompts of one length are
-generated from together.
+generated from together. A folder in Hugging Face layout holds one for good (write_folder), and is
+opened by its path wherever a model is named.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from safetensors.torch import load, save
 
+from models.lm.cards import BACKBONE
 from models.lm.drawing import Drawing
 from models.lm.interface import Completion, Pooling, Sampling, Score
 from models.progress import Progress, silent
@@ -40,6 +44,37 @@ def from_bytes(weights: bytes, config: BackboneConfig) -> Backbone:
         state["head.weight"] = state["embed.weight"]
     model.load_state_dict(state)
     return model.eval()
+
+
+def write_folder(weights: bytes, config: BackboneConfig, tokenizer: str, folder: Path) -> None:
+    """Weights, settings and tokenizer.json as a folder that `open_folder` opens.
+
+    Raises ValueError for a folder that is there and not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is there already: give a folder that is new or empty")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "architectures": [BACKBONE],
+        "num_hidden_layers": len(config.pattern),
+        "hidden_size": config.width,
+        "num_attention_heads": config.heads,
+        "max_position_embeddings": config.longest,
+        "backbone": config.model_dump(mode="json"),
+    }
+    (folder / "model.safetensors").write_bytes(weights)
+    (folder / "tokenizer.json").write_text(tokenizer, "utf-8")
+    (folder / "config.json").write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
+
+
+def open_folder(folder: Path, name: str) -> SequenceLanguageModel:
+    """The model that write_folder wrote."""
+    from tokenizers import Tokenizer
+
+    settings = json.loads((folder / "config.json").read_text("utf-8"))
+    config = BackboneConfig.model_validate(settings["backbone"])
+    model = from_bytes((folder / "model.safetensors").read_bytes(), config)
+    return SequenceLanguageModel(model, Tokenizer.from_file(str(folder / "tokenizer.json")), name)
 
 
 class SequenceLanguageModel:

@@ -7,6 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from data.lake import Lake
+from data.lake.tables import CONTRACTS
+from models.lm.config import ModelConfig
+from models.lm.interface import Sampling
+from models.lm.opening import open_model
+from models.lm.pulling import pull
+from models.sequence.config import BackboneConfig, TrainConfig
+from tasks.sequence import FitConfig, TextConfig, text_models
+
 CHECKOUT = Path(__file__).parents[2]
 
 
@@ -90,3 +99,29 @@ def test_listing_models_loads_no_torch():
         check=False, capture_output=True, text=True, cwd=CHECKOUT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_a_trained_backbone_is_kept_and_opened_by_its_folder(models, lake_url, tmp_path):
+    (tmp_path / "guide.md").write_text("Prose of a package that has words and sentences. " * 40)
+    text = TextConfig(name="packages", folder=str(tmp_path), vocabulary=260, length=16)
+    fit = FitConfig(
+        model=BackboneConfig(pattern=("h3", "attention"), width=8, mlp=8),
+        train=TrainConfig(epochs=1, checks=1),
+    )
+    rows = text_models.fn(text, fit)
+    Lake(lake_url).publish(CONTRACTS["sequence_models"], rows, recipe="0" * 64, fields={})
+    folder = tmp_path / "mine"
+    missing = models("export", "packages", "h3 x2", str(folder))
+    assert missing.returncode == 2
+    assert "there are 'h3, attention' on 'packages'" in missing.stderr
+    assert models("export", "packages", "h3, attention", str(folder)).returncode == 0
+    again = models("export", "packages", "h3, attention", str(folder))
+    assert again.returncode == 2
+    assert "give a folder that is new" in again.stderr
+    card = pull(str(folder), tmp_path / "models")
+    assert (card.architecture, card.layers, card.width) == ("HeadwaterBackbone", 2, 8)
+    opened = open_model(ModelConfig(name=str(folder)), tmp_path / "models")
+    [completion] = opened.generate(["Prose"], Sampling(max_tokens=3))
+    assert completion.completion_tokens == 3
+    with pytest.raises(ValueError, match="backend gguf cannot run"):
+        open_model(ModelConfig(name=str(folder), backend="gguf"), tmp_path / "models")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+Split = Literal["train", "validation", "test"]
 
 IGNORED = -100  # target of a position that is neither trained on nor scored
 

@@ -8,14 +8,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, Field, model_validator
 
-from data.synthetic.sequences.examples import Examples
+from data.synthetic.sequences.examples import Examples, Split
 
 TaskName = Literal[
     "induction", "recall", "majority", "counting", "linear_functions", "addition", "mqar",
     "mad_recall", "mad_noisy_recall", "mad_fuzzy_recall", "mad_copying", "mad_memorisation",
     "mad_compression", "listops", "pathfinder", "digits",
 ]  # fmt: skip
-Split = Literal["train", "validation", "test"]
 
 
 class TaskConfig(BaseModel, frozen=True, extra="forbid"):
@@ -34,6 +33,10 @@ class TaskConfig(BaseModel, frozen=True, extra="forbid"):
     train: int = Field(default=5000, ge=1, description="train examples; 5000 (H3), 2000 (Hyena)")
     test: int = Field(default=500, ge=1, description="test examples; 500")
     seed: int = Field(default=0, ge=0, description="seed of the examples")
+    asked: Literal["everywhere", "answer"] = Field(
+        default="everywhere", description="where training examples of recall and of MAD's tasks "
+        "have targets; the papers' everywhere: most of them are tokens that none can foretell"
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _sizes(self) -> TaskConfig:
@@ -71,7 +74,7 @@ def form(config: TaskConfig) -> Form:
 
 
 def draw(config: TaskConfig, split: Split) -> Examples:
-    """The examples of one split. Training asks at every position where the paper does."""
+    """The examples of one split; only training may ask at every position."""
     from data.synthetic.sequences import associative, hyena_suite, mad
     from data.synthetic.sequences.digits import sequential_digits
     from data.synthetic.sequences.listops import listops
@@ -79,6 +82,7 @@ def draw(config: TaskConfig, split: Split) -> Examples:
     from data.synthetic.sequences.pathfinder import pathfinder
 
     training = split == "train"
+    answers = not training or config.asked == "answer"
     n = config.train if training else config.test
     L, V = config.length, config.vocabulary
     if split == "test" and config.test_length:
@@ -88,17 +92,17 @@ def draw(config: TaskConfig, split: Split) -> Examples:
     # Segment seeds as published: train below 2^31, all others above.
     segment = int(rng.integers(2**31)) + (0 if training else 2**31)
     makers: dict[TaskName, Callable[[], Examples]] = {
-        "induction": lambda: associative.induction_head(rng, n, L, V, not training),
-        "recall": lambda: associative.associative_recall(rng, n, L, V, not training),
+        "induction": lambda: associative.induction_head(rng, n, L, V, answers),
+        "recall": lambda: associative.associative_recall(rng, n, L, V, answers),
         "majority": lambda: hyena_suite.majority(rng, n, L, V),
         "counting": lambda: hyena_suite.counting(rng, n, L, V),
         "linear_functions": lambda: hyena_suite.linear_functions(rng, n, L, V),
         "addition": lambda: hyena_suite.addition(rng, n, L),
         "mqar": lambda: mqar(segment, n, L, config.pairs, V),
-        "digits": lambda: sequential_digits(config.seed, test=not training),
+        "digits": lambda: sequential_digits(config.seed, split),
         "listops": lambda: listops(rng, n, L // 8, L),
         "pathfinder": lambda: pathfinder(rng, n, L),
     }
     if config.name in makers:
         return makers[config.name]()
-    return mad.mad(config.name, rng, n, L, V, scored_only=not training)
+    return mad.mad(config.name, rng, n, L, V, scored_only=answers)
