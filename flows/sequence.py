@@ -5,16 +5,19 @@ text  -> sequence_models -+
 operators of one width and length -> conv_benchmarks
 """
 
+from typing import Literal
+
 from pydantic import BaseModel, Field
 
 from data.lake import TableRef
-from data.synthetic.sequences.problems import TaskConfig
+from data.synthetic.sequences.problems import Asked, TaskConfig
 from models.sequence.config import (
     BackboneConfig,
     ConvBenchmark,
     HyenaConfig,
     Kind,
     LongConvConfig,
+    SsmConfig,
     TrainConfig,
 )
 from tasks.benchmarks import machine
@@ -71,18 +74,23 @@ def _pure(kind: Kind, layers: int = 2, **sizes: int | float | bool) -> BackboneC
     return BackboneConfig(pattern=(kind,) * layers, positions=kind == "attention", **sizes)
 
 
-def _recall(train: TrainConfig) -> SweepConfig:
-    kinds: tuple[Kind, ...] = ("h3", "s4d", "attention")
-    fits = tuple(FitConfig(model=_pure(kind), train=train) for kind in kinds)
-    return SweepConfig(task=TaskConfig(name="recall"), fits=fits, test_lengths=(40,))
+def _synthetic(
+    name: Literal["recall", "induction"], asked: Asked, train: TrainConfig
+) -> SweepConfig:
+    """H3's two tasks at length 20, for H3 with heads of 8, S4D and attention.
 
-
-def _induction(train: TrainConfig) -> SweepConfig:
+    A shift SSM of 16 taps, so that all of them are trained: more would stay as drawn beyond
+    length 20, and disturb at length 40.
+    """
     kinds: tuple[Kind, ...] = ("h3", "s4d", "attention")
-    fits = tuple(FitConfig(model=_pure(kind), train=train) for kind in kinds)
-    return SweepConfig(
-        task=TaskConfig(name="induction", length=20, vocabulary=20), fits=fits, test_lengths=(40,)
+    ssm = SsmConfig(head_dim=8, shift=16)
+    fits = tuple(
+        FitConfig(model=_pure(kind, dropout=0.0).model_copy(update={"ssm": ssm}), train=train)
+        for kind in kinds
     )
+    vocabulary = {"recall": 10, "induction": 20}[name]
+    task = TaskConfig(name=name, length=20, vocabulary=vocabulary, asked=asked)
+    return SweepConfig(task=task, fits=fits, test_lengths=(40,))
 
 
 def _digits(train: TrainConfig, seeds: tuple[int, ...]) -> SweepConfig:
@@ -115,6 +123,7 @@ def _mqar(length: int, pairs: int, train: TrainConfig) -> SweepConfig:
                 pattern=pattern, width=64, mlp=0, positions=set(pattern) == {"attention"}
             ),
             train=train,
+            variant=f"{pairs} pairs",
         )
         for pattern in patterns
     )
@@ -152,7 +161,7 @@ _TEXT = TrainConfig(epochs=1.5, batch=8, learning_rate=2e-3, checks=5)
 
 PROFILES = {
     "quick": SequenceConfig(
-        sweeps=(_recall(_BRIEF), _induction(_BRIEF)),
+        sweeps=(_synthetic("recall", "answer", _BRIEF), _synthetic("induction", "answer", _BRIEF)),
         texts=(
             TextSweepConfig(
                 text=TextConfig(vocabulary=300, length=64, share=0.05),
@@ -163,8 +172,8 @@ PROFILES = {
     ),
     "standard": SequenceConfig(
         sweeps=(
-            _recall(TrainConfig(epochs=200, learning_rate=1e-3, stop_at=0.998, checks=40)),
-            _induction(TrainConfig(epochs=100, learning_rate=1e-3, stop_at=1.0, checks=40)),
+            _synthetic("recall", "answer", TrainConfig(epochs=25, learning_rate=2e-3)),
+            _synthetic("induction", "answer", TrainConfig(epochs=15, learning_rate=2e-3)),
             *map(_addition, (2, 3, 4)),
             _digits(TrainConfig(epochs=40, learning_rate=2e-3, weight_decay=0.01), (0, 1, 2)),
             _mqar(64, 4, TrainConfig(epochs=16, batch=256, learning_rate=3e-3, stop_at=0.99)),
@@ -179,8 +188,8 @@ PROFILES = {
     # Published sizes; wants a CUDA GPU.
     "paper": SequenceConfig(
         sweeps=(
-            _recall(TrainConfig(epochs=200, device="cuda")),
-            _induction(TrainConfig(epochs=400, device="cuda")),
+            _synthetic("recall", "everywhere", TrainConfig(epochs=200, device="cuda")),
+            _synthetic("induction", "everywhere", TrainConfig(epochs=400, device="cuda")),
             *(
                 _mqar(length, length // 16, TrainConfig(
                     epochs=64, batch=256, learning_rate=2e-3, device="cuda"))

@@ -15,9 +15,7 @@ Metric = Literal["accuracy", "exact", "perplexity", "mse"]
 class SsmConfig(BaseModel, frozen=True, extra="forbid"):
     """The state spaces of H3 and S4D."""
 
-    head_dim: int = Field(
-        default=1, ge=1, description="H3's width of a head d_h; the paper's 8 (1 in hybrids)"
-    )
+    head_dim: int = Field(default=1, ge=1, description="H3's width of a head d_h")
     modes: int = Field(
         default=32, ge=1, description="complex modes N of the diagonal SSM; the paper's 32"
     )

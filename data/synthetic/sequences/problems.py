@@ -17,6 +17,9 @@ TaskName = Literal[
 ]  # fmt: skip
 
 
+Asked = Literal["everywhere", "answer"]
+
+
 class TaskConfig(BaseModel, frozen=True, extra="forbid"):
     """One task at one size; a split is the same whenever it is drawn."""
 
@@ -33,7 +36,7 @@ class TaskConfig(BaseModel, frozen=True, extra="forbid"):
     train: int = Field(default=5000, ge=1, description="train examples; 5000 (H3), 2000 (Hyena)")
     test: int = Field(default=500, ge=1, description="test examples; 500")
     seed: int = Field(default=0, ge=0, description="seed of the examples")
-    asked: Literal["everywhere", "answer"] = Field(
+    asked: Asked = Field(
         default="everywhere", description="where training examples of recall and of MAD's tasks "
         "have targets; the papers' everywhere: most of them are tokens that none can foretell"
     )  # fmt: skip

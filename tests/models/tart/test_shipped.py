@@ -33,9 +33,13 @@ def probabilities(head, x, y):
     return expit(head_logits(head, x[:, :K], y[:, :K], x[:, K:]))
 
 
+def accuracies(p, p_true):
+    """A problem's each, expected over its queries' labels, which the law knows: less noise."""
+    return np.where(p >= 0.5, p_true, 1 - p_true).mean(1)
+
+
 def accuracy(p, p_true):
-    """Expected over the queries' labels, which the law knows: far less noise than samples."""
-    return np.where(p >= 0.5, p_true, 1 - p_true).mean()
+    return accuracies(p, p_true).mean()
 
 
 def brier(p, p_true):
@@ -48,8 +52,9 @@ def test_the_head_stands_beside_logistic_regression_on_the_same_examples(head, p
     regression = np.stack(
         [logistic_probability(x[:, :K], y[:, :K], x[:, i], 0.0) for i in range(K, K + 8)], axis=1
     )
-    # The card has it on 2,048 problems; 256 leave a standard error of half a point.
-    assert accuracy(p, p_true) > accuracy(regression, p_true) - 0.02
+    # The card has it on 2,048 problems. Here: no evidence of more than a point below.
+    lead = accuracies(p, p_true) - accuracies(regression, p_true)
+    assert lead.mean() > -0.01 - 2 * lead.std() / len(lead) ** 0.5
     assert brier(p, p_true) < brier(regression, p_true)
     assert accuracy(p, p_true) < np.maximum(p_true, 1 - p_true).mean()
 
