@@ -1,6 +1,6 @@
 """Cross-attention control: every layer's words are drawn to where the layer is seen.
 
-Section 2.2 of the fact sheet; for text token j of layer l, logits S already divided by sqrt(d):
+As the authors' code has it; for text token j of layer l, logits S already divided by sqrt(d):
 
     S[:, p, j] += g(sigma) s_j (w_pos M_l(p) - w_neg (1 - M_l(p)))
 

@@ -1,4 +1,4 @@
-"""Layer-wise ControlNet: every layer's outlines are held with a strength of its own (section 2.4).
+"""Layer-wise ControlNet: every layer's outlines are held with a strength of its own.
 
 The residual that a ControlNet adds at a level is multiplied, place by place, by the strength of the
 layer that is seen there; 0 where no layer is.

@@ -1,4 +1,4 @@
-"""Editing: one layer of a finished picture is made anew, all others stay as they are (section 2.5).
+"""Editing: one layer of a finished picture is made anew, all others stay as they are.
 
 The picture itself becomes the ground of a collage whose noise is 0; the layers to edit are pasted
 on it again, with their noise, and drawn from another seed.

@@ -1,4 +1,4 @@
-"""Textual inversion by layer: a learned word that stands for how one layer looks (section 2.3).
+"""Textual inversion by layer: a learned word that stands for how one layer looks.
 
 Only vectors train that belong to no vocabulary: tokenizer, text encoder and U-Net stay as they are.
 The loss is taken where the layer is seen, and divided by that area, so that small layers learn as

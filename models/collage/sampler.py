@@ -2,7 +2,7 @@
 
 z0 is the encoded composite. Sampling begins from it with the noise of the freest layer; after every
 step to time t each place p whose noise N(p) is at most t is put back to z0 with the noise of t, and
-at the end, without noise: SDEdit with a start of its own for every layer (sections 2.1 and 2.5).
+at the end, without noise: SDEdit with a start of its own for every layer.
 """
 
 from __future__ import annotations

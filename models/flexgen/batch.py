@@ -79,7 +79,7 @@ def padded(requests: tuple[int, ...], prompts: list[list[int]], job: Job) -> Bat
 def computation_bytes(
     shape: ModelShape, policy: Policy, batches: Sequence[Batch], job: Job, slice_rows: int
 ) -> int:
-    """Most bytes that one step makes and drops: the sheet's `inter`, for the rows of one pass.
+    """Most bytes that one step makes and drops: `inter` of the cost model, over one pass's rows.
 
     `slice_rows` are the rows of the largest slice of the output matrix.
     """

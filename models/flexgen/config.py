@@ -120,7 +120,7 @@ class ModelShape:
         return self.kv_heads * self.head_dim
 
     def layer_bytes(self, policy: Policy) -> int:
-        """Bytes w_i of one layer as the policy stores it (the sheet's 8 h1^2 + 4 h1 h2)."""
+        """Bytes w_i of one layer as the policy stores it (in 16 bits: 8 h1^2 + 4 h1 h2)."""
         size = BYTES[self.weight_type]
         vectors = self.layer_vector_values * size
         if not policy.compress_weights:

@@ -82,7 +82,7 @@ def expected_traffic(
     n: int,
     weights: Mapping[Tier, int],
 ) -> dict[Route, int]:
-    """Bytes that one block must move (sec. 4.1), in the exact form of the sheet's counter.
+    """Bytes that one block must move (sec. 4.1), in an exact form.
 
     `batches` are (sequences, padded prompt length s); `weights` are bytes a tier, as placed. Input
     embeddings are left out: how many rows are looked up depends on the prompts. With l layers and
