@@ -107,9 +107,11 @@ def _digits(train: TrainConfig, seeds: tuple[int, ...]) -> SweepConfig:
 
 
 def _addition(digits: int) -> SweepConfig:
+    """One layer of Hyena; every further digit wants more examples."""
     model = _pure("hyena", 1, width=64, mlp=256, dropout=0.0)
-    train = TrainConfig(epochs=100, learning_rate=1e-3, stop_at=0.999)
-    task = TaskConfig(name="addition", length=digits, train=4000 * (digits - 1))
+    train = TrainConfig(epochs=40, batch=64, learning_rate=2e-3)
+    examples = {2: 4000, 3: 10_000, 4: 20_000}[digits]
+    task = TaskConfig(name="addition", length=digits, train=examples)
     return SweepConfig(task=task, fits=(FitConfig(model=model, train=train),))
 
 
