@@ -1,8 +1,7 @@
 """SQL over the lake: views on committed files, for a connection that can see nothing else.
 
-View `<table>` is the latest snapshot (per partition value, where the contract has partitions),
-`<table>_all` every snapshot with its id in column `_snapshot`. A table without a snapshot is an
-empty typed view; a table whose files are damaged is an error that names the file when it is read.
+A table without a snapshot is an empty typed view; a table whose files are damaged is an error that
+names the file when it is read.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from data.lake.contract import Contract
 from data.lake.errors import DamagedError, LakeError, unwritable
-from data.lake.storage import TEMPORARY, LocalStorage, ObjectStorage
+from data.lake.storage import TEMPORARY, LocalStorage
 from data.lake.store import Commit, Lake, TableRef
 from data.lake.tables import CONTRACTS
+from data.lake.views import connect, create_views, latest, quoted, select_files, use_files_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,9 +39,9 @@ class Catalog:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         self._tables = {name: lake.commits(name) for name in lake.tables()}
-        self._connection = _connect()
-        _use_files_of(lake, self._connection)
-        self._bad = _create_views(self._connection, lake, self._tables)
+        self._connection = connect()
+        use_files_of(lake, self._connection)
+        self._bad = create_views(self._connection, lake, self._tables)
         _lock_down(self._connection, _paths(lake, self._tables.values()))
 
     def names(self) -> list[str]:
@@ -117,29 +116,19 @@ class Catalog:
             raise QueryError(f"only reading is allowed here, not {kind.name}: start with SELECT")
 
 
-def _connect(database: str = ":memory:") -> duckdb.DuckDBPyConnection:
-    """A connection that finds no Python variables as tables and draws no progress bar.
-
-    DuckDB draws one on standard output once a query takes seconds, amid what a command prints.
-    """
-    connection = duckdb.connect(database, config={"python_enable_replacements": "false"})
-    connection.execute("SET enable_progress_bar = false")
-    return connection
-
-
 def run_sql(statement: str, tables: Mapping[str, TableRef | pa.Table]) -> pa.Table:
     """The rows of a step's SQL over exactly the snapshots (or rows) given, under their names."""
-    connection = _connect()
+    connection = connect()
     try:
         for name, ref in tables.items():
             if not isinstance(ref, TableRef):
                 connection.register(name, ref)
                 continue
             lake = Lake(ref.lake)
-            _use_files_of(lake, connection)
-            columns = [(n, _quoted(n)) for n in lake.commit_of(ref).schema]
-            source = _select(columns, lake.paths(lake.commit_of(ref)), same_schema=True)
-            connection.execute(f"CREATE VIEW {_quoted(name)} AS {source}")
+            use_files_of(lake, connection)
+            columns = [(n, quoted(n)) for n in lake.commit_of(ref).schema]
+            source = select_files(columns, lake.paths(lake.commit_of(ref)), same_schema=True)
+            connection.execute(f"CREATE VIEW {quoted(name)} AS {source}")
         return connection.sql(statement).to_arrow_table()
     finally:
         connection.close()
@@ -151,14 +140,14 @@ def matching(lake: Lake, commits: Sequence[Commit], keys: pa.Table) -> pa.Table:
     One query whatever the number of snapshots. Raises DamagedError naming the file that cannot be
     read.
     """
-    columns = [(name, _quoted(name)) for name in commits[0].schema]
+    columns = [(name, quoted(name)) for name in commits[0].schema]
     same = all(commit.schema == commits[0].schema for commit in commits)
     paths = [path for commit in commits for path in lake.paths(commit)]
-    by = ", ".join(_quoted(name) for name in keys.column_names)
-    with _connect() as connection:
-        _use_files_of(lake, connection)
+    by = ", ".join(quoted(name) for name in keys.column_names)
+    with connect() as connection:
+        use_files_of(lake, connection)
         connection.register("keys", keys)
-        rows = _select(columns, paths, same_schema=same)
+        rows = select_files(columns, paths, same_schema=same)
         try:
             return connection.sql(
                 f"SELECT * FROM ({rows}) SEMI JOIN keys USING ({by})"
@@ -195,106 +184,17 @@ def _write_views(lake: Lake, path: Path) -> LakeError | None:
     """
     tables = {name: lake.commits(name) for name in lake.tables()}
     try:
-        with _connect(str(path)) as connection:
+        with connect(str(path)) as connection:
             connection.begin()  # one write to the disk instead of one a view
-            if _create_views(connection, lake, tables):
+            if create_views(connection, lake, tables):
                 connection.rollback()  # the first bad view took those after it along
-                _create_views(connection, lake, tables)
+                create_views(connection, lake, tables)
             else:
                 connection.commit()
     except (OSError, duckdb.Error) as error:  # a full disk has several names in DuckDB
         stale = f"{DATABASE} keeps its earlier views"
         return unwritable(error, lake.url, stale) or LakeError(f"cannot write {DATABASE}: {error}")
     return None
-
-
-def latest(contract: type[Contract] | None, commits: Sequence[Commit]) -> list[Commit]:
-    """The snapshots a table's plain view shows: the newest for each partition value.
-
-    Without a contract in the catalogue the records say whether there are partitions.
-    """
-    partition = set(contract.partition) if contract else {n for c in commits for n in c.partition}
-    if not partition:
-        return list(commits[-1:])
-    # Snapshots from before the table had partitions would show the same rows a second time.
-    whole = [c for c in commits if set(c.partition) >= partition]
-    return list({tuple(c.partition.items()): c for c in whole}.values())
-
-
-def _create_views(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Mapping[str, Sequence[Commit]]
-) -> list[str]:
-    """Makes every view there can be; the names of those that a damaged file leaves out.
-
-    Creating a view reads its first file. A view left out is an error to whoever asks for it; one
-    that complains when read would not be, where a filter lets DuckDB skip the reading.
-    """
-    bad = []
-    for view, select in _view_statements(lake, tables):
-        try:
-            connection.execute(f"CREATE VIEW {_quoted(view)} AS {select}")
-        except duckdb.Error:
-            bad.append(view)
-    return bad
-
-
-def _view_statements(
-    lake: Lake, tables: Mapping[str, Sequence[Commit]]
-) -> Iterable[tuple[str, str]]:
-    """View and SELECT for every table and its history."""
-    for name in sorted({*CONTRACTS, *tables}):
-        contract, commits = CONTRACTS.get(name), tables.get(name, [])
-        for view, chosen in ((name, latest(contract, commits)), (f"{name}_all", commits)):
-            casts = _expressions(contract, chosen)
-            if view != name:
-                origin = "regexp_extract(filename, 'snapshot=([^/]+)', 1)"
-                casts.append(("_snapshot", origin if chosen else "NULL::VARCHAR"))
-            if not chosen:
-                yield view, f"SELECT {_list(casts)} WHERE false"
-                continue
-            paths = [path for commit in chosen for path in lake.paths(commit)]
-            same = all(commit.schema == chosen[0].schema for commit in chosen)
-            yield view, _select(casts, paths, same_schema=same)
-
-
-def _expressions(
-    contract: type[Contract] | None, commits: Sequence[Commit]
-) -> list[tuple[str, str]]:
-    """Name and SQL of a view's columns: the contract's, typed; null where no snapshot has them.
-
-    A table that is not in the catalogue shows the columns its snapshots have.
-    """
-    known = dict.fromkeys(name for commit in reversed(commits) for name in commit.schema)
-    if contract is None:
-        return [(name, _quoted(name)) for name in known]
-    return [
-        (c.name, f"{_quoted(c.name) if c.name in known else 'NULL'}::{c.sql_type}")
-        for c in contract.columns
-    ]
-
-
-def _select(columns: Sequence[tuple[str, str]], paths: Sequence[str], *, same_schema: bool) -> str:
-    files = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-    options = "hive_partitioning = false, filename = true"  # a table may have a column "snapshot"
-    if not same_schema:
-        options += ", union_by_name = true"
-    return f"SELECT {_list(columns)} FROM read_parquet([{files}], {options})"
-
-
-def _list(expressions: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(f"{expression} AS {_quoted(name)}" for name, expression in expressions)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _use_files_of(lake: Lake, connection: duckdb.DuckDBPyConnection) -> None:
-    if isinstance(lake.storage, ObjectStorage):
-        protocols = lake.storage.fs.protocol
-        first = protocols if isinstance(protocols, str) else protocols[0]
-        if not connection.filesystem_is_registered(first):
-            connection.register_filesystem(lake.storage.fs)
 
 
 def _paths(lake: Lake, tables: Iterable[Sequence[Commit]]) -> list[str]:
