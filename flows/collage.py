@@ -18,16 +18,15 @@ from models.collage.config import (
     TrainConfig,
 )
 from models.collage.methods import Method, compared, one_layer
-from tasks.collage import (
-    HeldOut,
+from tasks.collage import collage_images, collage_words
+from tasks.collage_folders import (
     ModelFolder,
-    collage_images,
-    collage_words,
-    held_out_collages,
     holds_edges,
     model_folder,
+    trained_model,
+    with_edges,
 )
-from tasks.collage_folders import trained_model, with_edges
+from tasks.collage_layers import HeldOut, held_out_collages
 from tasks.collage_models import collage_edges, collage_judges, collage_models
 from tasks.collage_results import collage_findings, collage_intervals, collage_scores
 from tasks.pipeline import pipeline

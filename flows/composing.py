@@ -44,14 +44,9 @@ def compose(call: Call) -> None:
     server.configure_client()
     from models.collage.config import InversionConfig, SampleConfig
     from models.collage.methods import Method
-    from tasks.collage import (
-        CollageJson,
-        check_collage,
-        collage_images,
-        collage_words,
-        file_collage,
-        model_folder,
-    )
+    from tasks.collage import collage_images, collage_words
+    from tasks.collage_folders import model_folder
+    from tasks.collage_layers import CollageJson, check_collage, file_collage
     from tasks.provenance import alone
     from tasks.records import publish_record
     from tasks.runs import lineage_rows, used

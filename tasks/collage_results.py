@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from data.lake import TableRef
 from models.collage.config import BootstrapConfig, JudgeConfig
-from tasks.collage import picture_of, read_collages
+from tasks.collage_layers import picture_of, read_collages
 from tasks.produces import produces
 from tasks.progress import progress_bar
 
