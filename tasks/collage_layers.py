@@ -50,6 +50,19 @@ class CollageJson(BaseModel, frozen=True, extra="forbid"):
     collage: CollageFile = Field(description="what the file says")
     digests: tuple[str, ...] = Field(description="SHA-256 of every layer's file")
     folder: str = Field(exclude=True, description="where the pictures lie")
+    emoji: str = Field(
+        default="",
+        exclude=True,
+        description="folder of the package that emoji are from; empty: ours",
+    )
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """All layers at their place (n, H, W, 4). Raises ValueError for those that have none."""
+        from data.datasets.collage_files import layer_pixels
+
+        package = Path(self.emoji) if self.emoji else None
+        return layer_pixels(self.collage, Path(self.folder), package)
 
 
 class Known(NamedTuple):
@@ -106,7 +119,6 @@ def picture_of(png: bytes) -> NDArray[np.uint8]:
 
 def check_collage(file: CollageJson, model: ModelFolder) -> None:
     """Raises ValueError for a user's collage whose layers, size or words cannot be used."""
-    from data.datasets.collage_files import layer_pixels
     from models.collage.layers import Collage, LayerConfig
     from models.collage.packaged import open_model
     from models.collage.sampler import check_canvas
@@ -116,7 +128,7 @@ def check_collage(file: CollageJson, model: ModelFolder) -> None:
     layers = tuple(
         LayerConfig(**{name: getattr(layer, name) for name in _LAYER}) for layer in read.layers
     )
-    collage = Collage(read.prompt, layers, layer_pixels(read, Path(file.folder)), read.noise)
+    collage = Collage(read.prompt, layers, file.pixels, read.noise)
     check_canvas(collage.size, parts)
     read_prompt(parts, collage.prompt, collage.texts)
 
@@ -157,9 +169,7 @@ def held_out_collages(config: HeldOut) -> pa.Table:
 @produces("collages", version=1)
 def file_collage(file: CollageJson) -> pa.Table:
     """Layers of a user's collage, each at its place on the canvas."""
-    from data.datasets.collage_files import layer_pixels
-
-    pixels = layer_pixels(file.collage, Path(file.folder))
+    pixels = file.pixels
     return pa.Table.from_pylist(
         [
             {
