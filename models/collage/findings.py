@@ -65,7 +65,7 @@ def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
         return bootstrap(of, n, resamples, seed)
 
     ahead = measured(lambda rows: _gap(means, rows, "full", "iou"))
-    curve = measured(lambda rows: _curve(means, rows))
+    curve = measured(lambda rows: _curve(means, rows, "delta_e"))
     guard = measured(
         lambda rows: min(
             _mean(means, rows, "composite", "iou") - _mean(means, rows, "full", "iou"),
@@ -88,8 +88,9 @@ def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
         ),
         Finding(
             "appearance of per-layer noise over SDEdit's at equal harmonisation [delta E]",
-            curve, 0.0, curve.low > 0, f"mean over object noise {STRENGTHS}; {equal}",
+            curve, 0.0, curve.low > 0, f"{_by_noise(means, n, 'delta_e')}; {equal}",
         ),
+        *_likeness(means, n, measured),
         Finding(
             "text alone and the raw composite bracket the full method's IoU",
             guard, 0.0, guard.low > 0, "the smaller of the two distances",
@@ -104,11 +105,13 @@ def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
         ),
         Finding(
             "correlation of a layer's noise with the change outside of its mask",
-            outside, 0.3, abs(outside.mean) <= 0.3, "likewise; at most, of either sign",
+            outside, 0.3, abs(outside.mean) <= 0.3,
+            "likewise; at most, of either sign; it knows no size, as the next one does",
         ),
         Finding(
-            "share of the change inside that is seen outside of the mask",
-            leak, 0.1, leak.high < 0.1, "slope of the change outside over noise by that inside",
+            "size of the change outside of the mask for that inside",
+            leak, 0.1, leak.high < 0.1,
+            "slope over noise outside by that inside, latents of the mask's edge included; at most",
         ),
     ]  # fmt: skip
 
@@ -131,9 +134,35 @@ def _gap(means: Means, rows: NDArray[np.int64], method: str, metric: str) -> flo
     return _mean(means, rows, method, metric) - _sdedit(means, rows, metric, real)
 
 
-def _curve(means: Means, rows: NDArray[np.int64]) -> float:
-    """How much closer to the layers' looks, on average over the curve (delta E, positive: ours)."""
-    return -float(np.mean([_gap(means, rows, f"layers {s:g}", "delta_e") for s in STRENGTHS]))
+def _ahead(means: Means, rows: NDArray[np.int64], metric: str) -> Sequence[float]:
+    """How much closer to the layers' looks than SDEdit, by noise of objects (positive: ours)."""
+    sign = -1 if metric == "delta_e" else 1
+    return [sign * _gap(means, rows, f"layers {s:g}", metric) for s in STRENGTHS]
+
+
+def _curve(means: Means, rows: NDArray[np.int64], metric: str) -> float:
+    return float(np.mean(_ahead(means, rows, metric)))
+
+
+def _by_noise(means: Means, n: int, metric: str) -> str:
+    by = zip(STRENGTHS, _ahead(means, np.arange(n), metric), strict=True)
+    return "mean over objects' noise: " + ", ".join(f"{v:+.2f} at {s:g}" for s, v in by)
+
+
+def _likeness(
+    means: Means, n: int, measured: Callable[[Callable[[NDArray[np.int64]], float]], Interval]
+) -> list[Finding]:
+    """The same of ImageNet features, where their package was there to judge."""
+    if ("composite", "cosine") not in means:
+        return []
+    curve = measured(lambda rows: _curve(means, rows, "cosine"))
+    return [
+        Finding(
+            "appearance of per-layer noise over SDEdit's at equal harmonisation [cosine]",
+            curve, 0.0, curve.low > 0,
+            f"EfficientNet-Lite0's features; {_by_noise(means, n, 'cosine')}",
+        )
+    ]  # fmt: skip
 
 
 def _course(means: Means, rows: NDArray[np.int64], metric: str) -> Sequence[float]:

@@ -16,6 +16,7 @@ from models.collage.config import (
     SampleConfig,
     TrainConfig,
 )
+from models.collage.features import installed
 from models.collage.methods import Method, compared, one_layer
 from models.collage.packaged import NANO, open_model
 from tasks.collage import collage_images, collage_words
@@ -73,7 +74,7 @@ def test_from_scenes_to_findings(published, tmp_path, monkeypatch):
     published("collage_intervals", collage_intervals.fn(scores, BootstrapConfig(resamples=20)))
     found = collage_findings.fn(scores, BootstrapConfig(resamples=20))
     published("collage_findings", found)
-    assert found.num_rows == 7
+    assert found.num_rows == 7 + installed()
 
 
 def test_held_out_layers_come_back_as_they_were_drawn(published):
