@@ -57,7 +57,7 @@ def collage_findings(catalog: Catalog) -> Found | None:
     told += [
         Verdict(
             "ahead" if row["holds"] else "behind",
-            f"{row['finding'].capitalize()}: {_interval(row['value'], row)}; asked was "
+            f"{row['finding'].capitalize()}: {_interval(row['value'], row, 3)}; asked was "
             f"{number(row['bar'], 2)} ({row['detail']}).",
         )
         for row in found
@@ -110,12 +110,13 @@ def collage_images(catalog: Catalog) -> Found | None:
     return Found([], parts)
 
 
-def _interval(value: float, row: Row) -> str:
-    return f"{number(value, 2)} [{number(row['low'], 2)}, {number(row['high'], 2)}]"
+def _interval(value: float, row: Row, digits: int) -> str:
+    low, high = (number(row[side], digits) for side in ("low", "high"))
+    return f"{number(value, digits)} [{low}, {high}]"
 
 
 def _cell(row: Row | None) -> Cell:
-    return Cell(NOTHING if row is None else _interval(row["mean"], row))
+    return Cell(NOTHING if row is None else _interval(row["mean"], row, 2))
 
 
 def _place(method: str) -> int:
