@@ -74,7 +74,7 @@ PROFILES = {
     "quick": CollageConfig(
         held_out=HeldOut(count=1),
         methods=tuple(
-            m for m in compared(_QUICK) if m.name in ("composite", "sdedit 0.6", "layers 0.6")
+            m for m in compared(_QUICK) if m.name in ("composite", "sdedit 0.6", "layers 0.4")
         ),
         seeds=(0,),
         sweep=(),

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 # By collage: means over its layers and seeds; all methods over the same collages.
 Means = Mapping[tuple[str, str], Floats]  # (method, metric) to (collages,)
 
+SWEPT = 1  # number of the layer whose noise `one_layer` sweeps
+_SWEEPS = frozenset(method.name for method in one_layer(SampleConfig()))
+
 
 class Interval(NamedTuple):
     """A mean with the middle 95 % of its bootstrap over collages."""
@@ -33,6 +36,11 @@ class Finding(NamedTuple):
     bar: float
     holds: bool
     detail: str
+
+
+def sweeps(method: str) -> bool:
+    """Whether a method is one of those that sweep one layer's noise."""
+    return method in _SWEEPS
 
 
 def interval(values: Floats, resamples: int, seed: int) -> Interval:

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from data.lake import Lake
@@ -134,3 +135,18 @@ def test_pngs_lose_nothing():
     picture = np.random.default_rng(0).integers(0, 255, (5, 7, 4), np.uint8)
 
     assert np.array_equal(picture_of(png_of(picture)), picture)
+
+
+def test_a_sweep_counts_the_swept_layer_alone(published):
+    """Outside of another layer's mask lies what the swept one changes."""
+    kept = {"collage": "a", "seed": 0, "metric": "outside"}
+    rows = [
+        {**kept, "method": method, "layer": layer, "value": value}
+        for method in ("one layer 0.2", "words")
+        for layer, value in ((1, 0.1), (2, 0.5))
+    ]
+    scores = published("collage_scores", pa.Table.from_pylist(rows))
+    found = collage_intervals.fn(scores, BootstrapConfig(resamples=20)).to_pylist()
+    assert {row["method"]: row["mean"] for row in found} == pytest.approx(
+        {"one layer 0.2": 0.1, "words": 0.3}
+    )
