@@ -62,7 +62,7 @@ class CollageConfig(BaseModel, frozen=True, extra="forbid"):
         default=None, description="training of the small model; null leaves it as it is packaged"
     )
     train_edges: TrainConfig = Field(
-        default=TrainConfig(steps=600),
+        default=TrainConfig(steps=600, warmup=100),
         description="training of its ControlNet, where its folder holds none",
     )
 
