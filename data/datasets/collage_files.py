@@ -138,13 +138,13 @@ def example() -> str:
     """A collage file that needs no other: emoji on grass, for the packaged model."""
     ground = {"image": "emoji:large_green_square", "text": "grass", "background": True}
     layers = (
-        {**ground, "noise": 0.8, "attend": 0.0, "avoid": 0.0},
-        {"image": "emoji:heart", "text": "red heart", "x": 0.3, "y": 0.6, "scale": 0.45},
-        {"image": "emoji:star", "text": "yellow star", "x": 0.7, "y": 0.4, "scale": 0.48},
+        {**ground, "noise": 0.6, "attend": 0.0, "avoid": 0.0},
+        {"image": "emoji:heart", "text": "red heart", "x": 0.7, "y": 0.65, "scale": 0.45},
+        {"image": "emoji:star", "text": "yellow star", "x": 0.35, "y": 0.32, "scale": 0.48},
     )
     prompt = "a red heart and a yellow star on grass"
     whole = {"prompt": prompt, "width": 32, "height": 32}
-    return json.dumps({**whole, "layers": [{"noise": 0.4, **one} for one in layers]}, indent=2)
+    return json.dumps({**whole, "layers": [{"noise": 0.3, **one} for one in layers]}, indent=2)
 
 
 def _named(part: int | str) -> str:
