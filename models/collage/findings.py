@@ -88,7 +88,10 @@ def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
         for metric in ("change", "outside")
     )
     leak = measured(lambda rows: _leak(means, rows))
-    equal = "SDEdit's value is read off its curve over strengths at the same probability of real"
+    equal = (
+        "SDEdit's value is read off its curve over strengths at the same probability of real, "
+        "or is its most real one's where none looks as real"
+    )
     return [
         Finding(
             "spatial IoU of the full method over SDEdit's at equal harmonisation",
@@ -114,7 +117,7 @@ def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
         Finding(
             "correlation of a layer's noise with the change outside of its mask",
             outside, 0.3, abs(outside.mean) <= 0.3,
-            "likewise; at most, of either sign; it knows no size, as the next one does",
+            "likewise; at most, of either sign; it knows no size, which stands apart",
         ),
         Finding(
             "size of the change outside of the mask for that inside",

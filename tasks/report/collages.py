@@ -57,8 +57,9 @@ def collage_findings(catalog: Catalog) -> Found | None:
     told += [
         Verdict(
             "ahead" if row["holds"] else "behind",
-            f"{row['finding'].capitalize()}: {_interval(row['value'], row, 3)}; asked was "
-            f"{number(row['bar'], 2)} ({row['detail']}).",
+            f"{row['finding'][:1].upper()}{row['finding'][1:]}: "
+            f"{_interval(row['value'], row, 3)}; asked was {number(row['bar'], 2)} "
+            f"({row['detail']}).",
         )
         for row in found
     ]
