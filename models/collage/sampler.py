@@ -121,7 +121,7 @@ class _Run:
         self.z0 = parts.encode(self.pixels)
         self.latent = (self.z0.shape[2], self.z0.shape[3])
         self.random = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self.epsilon = drawn(self.z0.shape, self.random)
+        self.epsilon = drawn(self.z0.shape, self.random)  # of the start, and of all that is held
         prompts = [
             read_prompt(parts, m.collage.prompt, m.collage.texts, m.learned) for m in members
         ]
@@ -189,6 +189,7 @@ class _Run:
         """
         time = float(rest[0]) / len(self.parts.alphas) if len(rest) else 0.0
         radius = int(self.config.widening * min(self.latent) * time)
+        # With a scheduler of order 2 all steps but the first have two timesteps: hence rounded up.
         keep = held(self.free, -(-len(rest) // order), radius)
         if not keep.any():
             return z
