@@ -369,7 +369,11 @@ def compose(
     edges: Annotated[
         bool, typer.Option("--edges", help="Hold outlines by the model's ControlNet.")
     ] = False,
+    emoji: Annotated[
+        str, typer.Option(help="npm package of emoji: its folder, or its name to fetch it.")
+    ] = "",
     schema: Annotated[bool, typer.Option("--schema", help="Print the file's form.")] = False,
+    example: Annotated[bool, typer.Option("--example", help="Print a collage of emoji.")] = False,
 ) -> None:
     """Compose one picture from the layers of a collage file."""
     from flows import composing
@@ -377,9 +381,14 @@ def compose(
     if schema:
         typer.echo(composing.schema())
         return
+    if example:
+        typer.echo(composing.example())
+        return
     if collage is None:
-        raise CallError("compose what? give a collage file, or --schema for its form")
-    composing.compose(composing.Call(collage, output, model, seed, steps, words, edges))
+        raise CallError(
+            "compose what? give a collage file; --example prints one, --schema its form"
+        )
+    composing.compose(composing.Call(collage, output, model, seed, steps, words, edges, emoji))
 
 
 models = typer.Typer(no_args_is_help=True, help="List, get and show language models.")

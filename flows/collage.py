@@ -18,16 +18,15 @@ from models.collage.config import (
     TrainConfig,
 )
 from models.collage.methods import Method, compared, one_layer
-from tasks.collage import (
-    HeldOut,
+from tasks.collage import collage_images, collage_words
+from tasks.collage_folders import (
     ModelFolder,
-    collage_images,
-    collage_words,
-    held_out_collages,
     holds_edges,
     model_folder,
+    trained_model,
+    with_edges,
 )
-from tasks.collage_folders import trained_model, with_edges
+from tasks.collage_layers import HeldOut, held_out_collages
 from tasks.collage_models import collage_edges, collage_judges, collage_models
 from tasks.collage_results import collage_findings, collage_intervals, collage_scores
 from tasks.pipeline import pipeline
@@ -63,7 +62,7 @@ class CollageConfig(BaseModel, frozen=True, extra="forbid"):
         default=None, description="training of the small model; null leaves it as it is packaged"
     )
     train_edges: TrainConfig = Field(
-        default=TrainConfig(steps=600),
+        default=TrainConfig(steps=600, warmup=100),
         description="training of its ControlNet, where its folder holds none",
     )
 
@@ -75,7 +74,7 @@ PROFILES = {
     "quick": CollageConfig(
         held_out=HeldOut(count=1),
         methods=tuple(
-            m for m in compared(_QUICK) if m.name in ("composite", "sdedit 0.6", "layers 0.6")
+            m for m in compared(_QUICK) if m.name in ("composite", "sdedit 0.6", "layers 0.4")
         ),
         seeds=(0,),
         sweep=(),

@@ -11,14 +11,16 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from data.datasets.collage_files import json_schema, read_collage
+from data.datasets.collage_files import example as example_file
+from data.datasets.collage_files import json_schema, layer_files, read_collage
+from data.datasets.emoji import fetch_emoji
 from data.lake import Lake
 from data.lake.catalog import refresh
 from data.lake.tables.house import Lineage
 from flows import server
 from flows.console import told
 from flows.errors import CallError
-from tasks.settings import lake_url
+from tasks.settings import home, lake_url
 
 
 class Call(NamedTuple):
@@ -31,6 +33,7 @@ class Call(NamedTuple):
     steps: int
     words: bool
     edges: bool
+    emoji: str  # folder or name of an npm package; empty: the packaged few
 
 
 def compose(call: Call) -> None:
@@ -44,25 +47,22 @@ def compose(call: Call) -> None:
     server.configure_client()
     from models.collage.config import InversionConfig, SampleConfig
     from models.collage.methods import Method
-    from tasks.collage import (
-        CollageJson,
-        check_collage,
-        collage_images,
-        collage_words,
-        file_collage,
-        model_folder,
-    )
+    from tasks.collage import collage_images, collage_words
+    from tasks.collage_folders import model_folder
+    from tasks.collage_layers import CollageJson, check_collage, file_collage
     from tasks.provenance import alone
     from tasks.records import publish_record
     from tasks.runs import lineage_rows, used
 
     read = read_collage(call.file)
     folder = call.file.parent
+    emoji = _emoji_folder(call.emoji)
     file = CollageJson(
         name=call.file.stem,
         collage=read,
-        digests=tuple(_digest(folder / layer.image) for layer in read.layers),
+        digests=tuple(_digest(path) for path in layer_files(read, folder, emoji)),
         folder=str(folder),
+        emoji=str(emoji or ""),
     )
     model = model_folder(call.model, edges=call.edges)
     check_collage(file, model)
@@ -89,6 +89,18 @@ def compose(call: Call) -> None:
 def schema() -> str:
     """The form of a collage file as JSON Schema."""
     return json_schema()
+
+
+def example() -> str:
+    """A collage file to begin with."""
+    return example_file()
+
+
+def _emoji_folder(asked: str) -> Path | None:
+    """Where emoji are taken from; a package that is named is fetched when it is not here."""
+    if not asked:
+        return None
+    return Path(asked) if Path(asked).is_dir() else fetch_emoji(asked, home() / "emoji")
 
 
 def _digest(path: Path) -> str:

@@ -1,6 +1,6 @@
-"""Trained networks as folders in diffusers' layout, which `headwater compose --model` takes too.
+"""Models as folders in diffusers' layout: the packaged one, the user's, and those trained here.
 
-A folder is written once under HEADWATER_HOME, whole or not at all; a plan writes none.
+A trained one is written once under HEADWATER_HOME, whole or not at all; a plan writes none.
 """
 
 from __future__ import annotations
@@ -12,13 +12,39 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Field
+
 from data.lake import TableRef
 from models.collage.config import ModelConfig
 from tasks import planning, settings
-from tasks.collage import ModelFolder
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+class ModelFolder(BaseModel, frozen=True, extra="forbid"):
+    """A text-to-picture model in diffusers' layout, by what its files hold."""
+
+    digest: str = Field(description="SHA-256 over its files, and its ControlNet's if that is used")
+    folder: str = Field(exclude=True, description="where it lies")
+
+
+def model_folder(folder: str = "", *, edges: bool = False) -> ModelFolder:
+    """A model by its folder; the small one of the package by default.
+
+    edges: whether its ControlNet is used. Raises ValueError for a folder that lacks what is wanted.
+    """
+    from models.collage.packaged import NANO, model_digest
+
+    place = Path(folder) if folder else NANO
+    return ModelFolder(digest=model_digest(place, edges=edges), folder=str(place))
+
+
+def holds_edges(model: ModelFolder) -> bool:
+    """Whether the model's folder holds a ControlNet of outlines."""
+    from models.collage.packaged import has_edges
+
+    return has_edges(Path(model.folder))
 
 
 def trained_model(small: TableRef) -> ModelFolder:

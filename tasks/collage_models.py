@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from data.synthetic.scenes.specs import SceneConfig
 from models.collage.config import JudgeConfig, ModelConfig, TrainConfig
-from tasks.collage import ModelFolder
+from tasks.collage_folders import ModelFolder
 from tasks.collage_scenes import judged_batches, scene_batches
 from tasks.produces import produces, scratch
 from tasks.progress import progress_bar

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from data.lake import TableRef
 from models.collage.config import BootstrapConfig, JudgeConfig
-from tasks.collage import picture_of, read_collages
+from tasks.collage_layers import picture_of, read_collages
 from tasks.produces import produces
 from tasks.progress import progress_bar
 
@@ -84,14 +84,22 @@ def collage_findings(scores: TableRef, config: BootstrapConfig) -> pa.Table:
 
 
 def _means(scores: TableRef) -> Means:
-    """Means over layers and seeds by method and metric, in the order of the collages."""
+    """Means over layers and seeds by method and metric, in the order of the collages.
+
+    Where one layer's noise is swept, that layer counts alone: outside of another's mask lies what
+    it changes.
+    """
     import numpy as np
+
+    from models.collage.findings import SWEPT, sweeps
+    from models.collage.scores import WHOLE
 
     values = defaultdict(list)
     names: dict[str, None] = {}
     for row in scores.read().to_pylist():
         names[row["collage"]] = None
-        values[row["method"], row["metric"], row["collage"]].append(row["value"])
+        if row["layer"] in (SWEPT, WHOLE) or not sweeps(row["method"]):
+            values[row["method"], row["metric"], row["collage"]].append(row["value"])
     kinds = dict.fromkeys((method, metric) for method, metric, _ in values)
     return {
         kind: np.array([np.mean(values.get((*kind, name), [np.nan])) for name in sorted(names)])

@@ -2,9 +2,11 @@
 
     {"prompt": "a red mug and a lamp on a table", "width": 512, "height": 512,
      "layers": [{"image": "table.jpg", "text": "table", "background": true},
-                {"image": "mug.png", "text": "red mug", "x": 0.3, "y": 0.6, "scale": 0.25}]}
+                {"image": "mug.png", "text": "red mug", "x": 0.3, "y": 0.6, "scale": 0.25},
+                {"image": "emoji:apple", "text": "apple", "x": 0.6, "y": 0.7, "scale": 0.1}]}
 
-Layers are given back to front. `headwater compose --schema` prints the whole form.
+Layers are given back to front. `headwater compose --schema` prints the whole form, and
+`headwater compose --example` a collage for the small model.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from data.datasets.emoji import PREFIX, emoji_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,7 +33,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class LayerFile(BaseModel, frozen=True, extra="forbid"):
     """One layer: a picture with transparency, its words, its place and its strengths."""
 
-    image: str = Field(description="PNG or WebP file beside the JSON file", min_length=1)
+    image: str = Field(
+        description="PNG or WebP file beside the JSON file, or emoji:NAME", min_length=1
+    )
     text: str = Field(description="its words; they occur in the prompt", min_length=1)
     x: float = Field(default=0.5, description="centre from the left [share of the width]")
     y: float = Field(default=0.5, description="centre from the top [share of the height]")
@@ -89,16 +95,36 @@ def read_collage(path: Path) -> CollageFile:
         raise ValueError(f"{path}: {field + ': ' if field else ''}{message}{more}") from None
 
 
-def layer_pixels(collage: CollageFile, folder: Path) -> NDArray[np.uint8]:
+def layer_files(collage: CollageFile, folder: Path, emoji: Path | None = None) -> list[Path]:
+    """The picture of every layer, whether it is there or not.
+
+    emoji: folder of a package that emoji are taken from. Raises ValueError for one it has not.
+    """
+    found = []
+    for i, layer in enumerate(collage.layers):
+        if not layer.image.startswith(PREFIX):
+            found.append(folder / layer.image)
+            continue
+        try:
+            found.append(emoji_file(layer.image.removeprefix(PREFIX), emoji))
+        except ValueError as error:
+            raise ValueError(f"layer {i + 1}: {error}") from None
+    return found
+
+
+def layer_pixels(
+    collage: CollageFile, folder: Path, emoji: Path | None = None
+) -> NDArray[np.uint8]:
     """All layers at their place on the canvas: RGBA (n, H, W, 4).
 
     Raises ValueError for files that are missing, no pictures, opaque without being a background,
     or of no area on the canvas.
     """
+    files = layer_files(collage, folder, emoji)
     return np.stack(
         [
-            _placed(layer, _opened(layer, folder, f"layer {i + 1}"), collage, f"layer {i + 1}")
-            for i, layer in enumerate(collage.layers)
+            _placed(layer, _opened(layer, file, f"layer {i + 1}"), collage, f"layer {i + 1}")
+            for i, (layer, file) in enumerate(zip(collage.layers, files, strict=True))
         ]
     )
 
@@ -108,15 +134,27 @@ def json_schema() -> str:
     return json.dumps(CollageFile.model_json_schema(), indent=2)
 
 
+def example() -> str:
+    """A collage file that needs no other: emoji on grass, for the packaged model."""
+    ground = {"image": "emoji:large_green_square", "text": "grass", "background": True}
+    layers = (
+        {**ground, "noise": 0.6, "attend": 0.0, "avoid": 0.0},
+        {"image": "emoji:heart", "text": "red heart", "x": 0.7, "y": 0.65, "scale": 0.45},
+        {"image": "emoji:star", "text": "yellow star", "x": 0.35, "y": 0.32, "scale": 0.48},
+    )
+    prompt = "a red heart and a yellow star on grass"
+    whole = {"prompt": prompt, "width": 32, "height": 32}
+    return json.dumps({**whole, "layers": [{"noise": 0.3, **one} for one in layers]}, indent=2)
+
+
 def _named(part: int | str) -> str:
     return f"{part + 1}" if isinstance(part, int) else part
 
 
-def _opened(layer: LayerFile, folder: Path, name: str) -> Image.Image:
+def _opened(layer: LayerFile, path: Path, name: str) -> Image.Image:
     """The layer's picture as RGBA, cut to its polygon."""
     from PIL import Image, ImageChops, ImageDraw, UnidentifiedImageError
 
-    path = folder / layer.image
     if not path.is_file():
         raise ValueError(f"{name}: no file {path}")
     try:

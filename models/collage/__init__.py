@@ -14,6 +14,10 @@ Deviations
   strongly.
 - Held layers get the noise of the time just reached, and none at the end; the reference adds that
   of the time before, which stays in the picture.
+- A layer is freed at the step where image-to-image of its noise begins, not once t/1000 is at most
+  its noise, which may be a step earlier; and it is held with the noise drawn for the start, as
+  diffusers' inpainting does, not with new noise each step. So what one layer is free to do takes
+  nothing from how firmly the others are held.
 - A largest logit below 0 steers nothing: its sign would be turned.
 - Masks are averaged over cells, not interpolated, so that small layers stay and none leaks.
 - Held parts are widened by a sixteenth of the side at full noise, 4 of 64 latents as in the

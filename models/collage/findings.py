@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 # By collage: means over its layers and seeds; all methods over the same collages.
 Means = Mapping[tuple[str, str], Floats]  # (method, metric) to (collages,)
 
+SWEPT = 1  # number of the layer whose noise `one_layer` sweeps
+_SWEEPS = frozenset(method.name for method in one_layer(SampleConfig()))
+
 
 class Interval(NamedTuple):
     """A mean with the middle 95 % of its bootstrap over collages."""
@@ -33,6 +36,11 @@ class Finding(NamedTuple):
     bar: float
     holds: bool
     detail: str
+
+
+def sweeps(method: str) -> bool:
+    """Whether a method is one of those that sweep one layer's noise."""
+    return method in _SWEEPS
 
 
 def interval(values: Floats, resamples: int, seed: int) -> Interval:
@@ -65,7 +73,7 @@ def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
         return bootstrap(of, n, resamples, seed)
 
     ahead = measured(lambda rows: _gap(means, rows, "full", "iou"))
-    curve = measured(lambda rows: _curve(means, rows))
+    curve = measured(lambda rows: _curve(means, rows, "delta_e"))
     guard = measured(
         lambda rows: min(
             _mean(means, rows, "composite", "iou") - _mean(means, rows, "full", "iou"),
@@ -80,7 +88,10 @@ def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
         for metric in ("change", "outside")
     )
     leak = measured(lambda rows: _leak(means, rows))
-    equal = "SDEdit's value is read off its curve over strengths at the same probability of real"
+    equal = (
+        "SDEdit's value is read off its curve over strengths at the same probability of real, "
+        "or is its most real one's where none looks as real"
+    )
     return [
         Finding(
             "spatial IoU of the full method over SDEdit's at equal harmonisation",
@@ -88,8 +99,9 @@ def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
         ),
         Finding(
             "appearance of per-layer noise over SDEdit's at equal harmonisation [delta E]",
-            curve, 0.0, curve.low > 0, f"mean over object noise {STRENGTHS}; {equal}",
+            curve, 0.0, curve.low > 0, f"{_by_noise(means, n, 'delta_e')}; {equal}",
         ),
+        *_likeness(means, n, measured),
         Finding(
             "text alone and the raw composite bracket the full method's IoU",
             guard, 0.0, guard.low > 0, "the smaller of the two distances",
@@ -104,11 +116,13 @@ def findings(means: Means, resamples: int, seed: int) -> list[Finding]:
         ),
         Finding(
             "correlation of a layer's noise with the change outside of its mask",
-            outside, 0.3, abs(outside.mean) <= 0.3, "likewise; at most, of either sign",
+            outside, 0.3, abs(outside.mean) <= 0.3,
+            "likewise; at most, of either sign; it knows no size, which stands apart",
         ),
         Finding(
-            "share of the change inside that is seen outside of the mask",
-            leak, 0.1, leak.high < 0.1, "slope of the change outside over noise by that inside",
+            "size of the change outside of the mask for that inside",
+            leak, 0.1, leak.high < 0.1,
+            "slope over noise outside by that inside, latents of the mask's edge included; at most",
         ),
     ]  # fmt: skip
 
@@ -131,9 +145,35 @@ def _gap(means: Means, rows: NDArray[np.int64], method: str, metric: str) -> flo
     return _mean(means, rows, method, metric) - _sdedit(means, rows, metric, real)
 
 
-def _curve(means: Means, rows: NDArray[np.int64]) -> float:
-    """How much closer to the layers' looks, on average over the curve (delta E, positive: ours)."""
-    return -float(np.mean([_gap(means, rows, f"layers {s:g}", "delta_e") for s in STRENGTHS]))
+def _ahead(means: Means, rows: NDArray[np.int64], metric: str) -> Sequence[float]:
+    """How much closer to the layers' looks than SDEdit, by noise of objects (positive: ours)."""
+    sign = -1 if metric == "delta_e" else 1
+    return [sign * _gap(means, rows, f"layers {s:g}", metric) for s in STRENGTHS]
+
+
+def _curve(means: Means, rows: NDArray[np.int64], metric: str) -> float:
+    return float(np.mean(_ahead(means, rows, metric)))
+
+
+def _by_noise(means: Means, n: int, metric: str) -> str:
+    by = zip(STRENGTHS, _ahead(means, np.arange(n), metric), strict=True)
+    return "mean over objects' noise: " + ", ".join(f"{v:+.2f} at {s:g}" for s, v in by)
+
+
+def _likeness(
+    means: Means, n: int, measured: Callable[[Callable[[NDArray[np.int64]], float]], Interval]
+) -> list[Finding]:
+    """The same of ImageNet features, where their package was there to judge."""
+    if ("composite", "cosine") not in means:
+        return []
+    curve = measured(lambda rows: _curve(means, rows, "cosine"))
+    return [
+        Finding(
+            "appearance of per-layer noise over SDEdit's at equal harmonisation [cosine]",
+            curve, 0.0, curve.low > 0,
+            f"EfficientNet-Lite0's features; {_by_noise(means, n, 'cosine')}",
+        )
+    ]  # fmt: skip
 
 
 def _course(means: Means, rows: NDArray[np.int64], metric: str) -> Sequence[float]:

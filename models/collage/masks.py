@@ -65,12 +65,20 @@ def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
     return F.conv2d(rows, kernel[:, :, :, None], groups=image.shape[1])
 
 
-def held(noise: Tensor, time: float, reach: float) -> Tensor:
-    """F_t: 1 where the collage is still held at `time` in 0..1, 0 where it is free (B, 1, h, w).
+def free_steps(noise: Tensor, steps: int) -> Tensor:
+    """How many of a schedule's last `steps` a place of noise N(p) is free for; 0: never.
 
-    A place is held as long as its noise N(p) is at most `time`; N = 0 is never freed. The held
-    part is widened by int(reach * time) latents, which keeps edges clean while noise is strong.
+    As image-to-image counts the steps of a strength: floor(steps * N), rounding aside.
     """
-    keep = (noise <= time).to(noise.dtype)
-    radius = int(reach * time)
+    return (noise.double().round(decimals=6) * steps).floor().clamp(max=steps).long()
+
+
+def held(free: Tensor, left: int, radius: int) -> Tensor:
+    """F_t: 1 where the collage is still held with `left` steps to go, 0 elsewhere (B, 1, h, w).
+
+    A place that is free for f steps (`free_steps`) is put back for the last time with f to go, so
+    its own sampling begins at the time where image-to-image with its noise would; f = 0 is never
+    freed. The held part is widened by `radius` latents.
+    """
+    keep = ((free <= left) | (free == 0)).float()
     return F.max_pool2d(keep, 2 * radius + 1, 1, radius) if radius else keep

@@ -37,6 +37,7 @@ class Method(BaseModel, frozen=True, extra="forbid"):
 
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8)
+OBJECTS = 0.4  # noise of objects, the middle of the authors' 0.2 to 0.6
 LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -53,15 +54,15 @@ def compared(sample: SampleConfig) -> tuple[Method, ...]:
         ),
         Method(name="control", sample=sample.model_copy(update=noise)),
         *(Method(name=f"layers {s:g}", sample=sample, objects=s) for s in STRENGTHS),
-        Method(name="words", sample=sample, objects=0.6, words=True),
-        Method(name="edges", sample=sample, objects=0.6, edges=True),
-        Method(name="full", sample=sample, objects=0.6, words=True, edges=True),
+        Method(name="words", sample=sample, objects=OBJECTS, words=True),
+        Method(name="edges", sample=sample, objects=OBJECTS, edges=True),
+        Method(name="full", sample=sample, objects=OBJECTS, words=True, edges=True),
     )
 
 
 def one_layer(sample: SampleConfig) -> tuple[Method, ...]:
     """The noise of one layer swept, all else alike: what it changes, and where."""
     return tuple(
-        Method(name=f"one layer {level:g}", sample=sample, objects=0.4, first=level)
+        Method(name=f"one layer {level:g}", sample=sample, objects=OBJECTS, first=level)
         for level in LEVELS
     )

@@ -1,8 +1,10 @@
 """From collages to pictures: steered, held and freed layer by layer, with any scheduler.
 
 z0 is the encoded composite. Sampling begins from it with the noise of the freest layer; after every
-step to time t each place p whose noise N(p) is at most t is put back to z0 with the noise of t, and
-at the end, without noise: SDEdit with a start of its own for every layer.
+step each place p that SDEdit with its noise N(p) would not have begun to change is put back to z0
+with the noise of the time just reached, and at the end, without noise: SDEdit with a start of its
+own for every layer. The noise drawn for the start is also that of all held places: so a layer that
+is freed begins as it would if all layers were freed with it, whatever the others do.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from models.collage.config import SampleConfig
 from models.collage.control import Control, pulls, steered
 from models.collage.edges import EdgeControl
 from models.collage.layers import Collage, Floats
-from models.collage.masks import Size, held, noise_map, pyramid, resized
+from models.collage.masks import Size, free_steps, held, noise_map, pyramid, resized
 from models.collage.parts import Parts
 from models.collage.train import to_signed
 from models.collage.words import Prompt, learned_words, read_prompt
@@ -58,7 +60,7 @@ def compose(
         raise ValueError(f"{len(seeds)} seeds for {len(collages)} collages")
     latent = _latent_size(collages, parts)
     noise = [noise_of(c, config, latent) for c in collages]
-    lengths = [_steps(config, one) for one in noise]
+    lengths = [_length(config, one) for one in noise]
     learned = words.layers if words else [()] * len(collages)
     found: dict[int, Tensor] = {}
     for n in sorted(set(lengths)):
@@ -113,13 +115,13 @@ class _Run:
         self.parts, self.config = parts, config
         collages, seeds = [m.collage for m in members], [m.seed for m in members]
         self.noise = torch.cat([m.noise for m in members])  # (B, 1, h, w)
+        self.free = free_steps(self.noise, config.steps)
         self.pixels = to_signed(np.stack([c.composite for c in collages]))
         self.masks = torch.from_numpy(_padded([c.visible for c in collages]))  # (B, n, H, W)
         self.z0 = parts.encode(self.pixels)
         self.latent = (self.z0.shape[2], self.z0.shape[3])
         self.random = [torch.Generator().manual_seed(seed) for seed in seeds]
-        # Apart, so that holding a layer changes nothing about the noise of the others.
-        self.holding = [torch.Generator().manual_seed(seed + 2**32) for seed in seeds]
+        self.epsilon = drawn(self.z0.shape, self.random)  # of the start, and of all that is held
         prompts = [
             read_prompt(parts, m.collage.prompt, m.collage.texts, m.learned) for m in members
         ]
@@ -144,8 +146,7 @@ class _Run:
         for i, t in enumerate(timesteps):
             z = self._step(scheduler, z, t, hidden)
             if config.start == "collage":
-                later = timesteps[i + 1] if i + 1 < len(timesteps) else None
-                z = self._hold(scheduler, z, later)
+                z = self._hold(scheduler, z, timesteps[i + 1 :], order)
             progress(i + 1, len(timesteps))
         return self._pasted(parts.decode(z))
 
@@ -161,10 +162,12 @@ class _Run:
         return Control(found, self.config.scale, self.config.schedule)
 
     def _start(self, scheduler: Any, timesteps: Tensor) -> Tensor:
-        noise = drawn(self.z0.shape, self.random)
         if self.config.start == "noise":
-            return noise * scheduler.init_noise_sigma
-        return scheduler.add_noise(self.z0, noise, timesteps[:1].expand(len(noise)))
+            return self.epsilon * scheduler.init_noise_sigma
+        return self._noised(scheduler, timesteps[0])
+
+    def _noised(self, scheduler: Any, t: Tensor) -> Tensor:
+        return scheduler.add_noise(self.z0, self.epsilon, t.expand(len(self.epsilon)))
 
     def _step(self, scheduler: Any, z: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
         if self.control is not None:
@@ -179,16 +182,18 @@ class _Run:
         random = {"generator": self.random} if _draws(scheduler) else {}
         return scheduler.step(guided, t, z, **random).prev_sample
 
-    def _hold(self, scheduler: Any, z: Tensor, later: Tensor | None) -> Tensor:
-        """Puts back what is not free yet, with the noise of the time just reached."""
-        time = 0.0 if later is None else float(later) / len(self.parts.alphas)
-        keep = held(self.noise, time, self.config.widening * min(self.latent))
+    def _hold(self, scheduler: Any, z: Tensor, rest: Tensor, order: int) -> Tensor:
+        """Puts back what is not free yet, with the noise of the time just reached.
+
+        rest: the timesteps to come.
+        """
+        time = float(rest[0]) / len(self.parts.alphas) if len(rest) else 0.0
+        radius = int(self.config.widening * min(self.latent) * time)
+        # With a scheduler of order 2 all steps but the first have two timesteps: hence rounded up.
+        keep = held(self.free, -(-len(rest) // order), radius)
         if not keep.any():
             return z
-        level = self.z0
-        if later is not None:
-            noise = drawn(self.z0.shape, self.holding)
-            level = scheduler.add_noise(self.z0, noise, later.expand(len(noise)))
+        level = self._noised(scheduler, rest[0]) if len(rest) else self.z0
         return keep * level + (1 - keep) * z
 
     def _pasted(self, pixels: Tensor) -> Tensor:
@@ -226,11 +231,11 @@ def _draws(scheduler: Any) -> bool:
     return "generator" in inspect.signature(scheduler.step).parameters
 
 
-def _steps(config: SampleConfig, noise: Tensor) -> int:
-    """How many of the schedule's steps a collage takes, as image-to-image counts them."""
+def _length(config: SampleConfig, noise: Tensor) -> int:
+    """How many of the schedule's last steps a collage takes: as its freest place."""
     if config.start == "noise":
         return config.steps
-    return min(int(config.steps * round(noise.max().item(), 6)), config.steps)
+    return int(free_steps(noise, config.steps).max())
 
 
 def _latent_size(collages: Sequence[Collage], parts: Parts) -> Size:

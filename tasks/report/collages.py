@@ -22,11 +22,11 @@ from tasks.report.reading import Block, Found, Row, Section, filled_by
 
 _METRICS = ("iou", "found", "delta_e", "cosine", "real")
 _HEADINGS = ("IoU", "found", "delta E", "cosine", "P(real)")
-_SHOWN = (
-    "composite", "text only", "sdedit 0.4", "sdedit 0.6", "sdedit 0.8", "control", "layers 0.4",
-    "layers 0.6",
-    "words", "edges", "full", "compose",
+_LADDER = (
+    "composite", "text only", "sdedit 0.2", "sdedit 0.4", "sdedit 0.6", "sdedit 0.8", "control",
+    "layers 0.2", "layers 0.4", "layers 0.6", "layers 0.8", "words", "edges", "full", "compose",
 )  # fmt: skip
+_SHOWN = tuple(method for method in _LADDER if method not in ("sdedit 0.2", "layers 0.8"))
 _MOST_COLLAGES = 4
 
 _FINDINGS = "SELECT * FROM collage_findings ORDER BY finding"
@@ -57,8 +57,9 @@ def collage_findings(catalog: Catalog) -> Found | None:
     told += [
         Verdict(
             "ahead" if row["holds"] else "behind",
-            f"{row['finding'].capitalize()}: {_interval(row['value'], row)}; asked was "
-            f"{number(row['bar'], 2)} ({row['detail']}).",
+            f"{row['finding'][:1].upper()}{row['finding'][1:]}: "
+            f"{_interval(row['value'], row, 3)}; asked was {number(row['bar'], 2)} "
+            f"({row['detail']}).",
         )
         for row in found
     ]
@@ -110,17 +111,18 @@ def collage_images(catalog: Catalog) -> Found | None:
     return Found([], parts)
 
 
-def _interval(value: float, row: Row) -> str:
-    return f"{number(value, 3)} [{number(row['low'], 3)}, {number(row['high'], 3)}]"
+def _interval(value: float, row: Row, digits: int) -> str:
+    low, high = (number(row[side], digits) for side in ("low", "high"))
+    return f"{number(value, digits)} [{low}, {high}]"
 
 
 def _cell(row: Row | None) -> Cell:
-    return Cell(NOTHING if row is None else _interval(row["mean"], row))
+    return Cell(NOTHING if row is None else _interval(row["mean"], row, 2))
 
 
 def _place(method: str) -> int:
     """Known methods from the least control to the most; others follow them."""
-    return _SHOWN.index(method) if method in _SHOWN else len(_SHOWN)
+    return _LADDER.index(method) if method in _LADDER else len(_LADDER)
 
 
 COLLAGES = Section(

@@ -8,7 +8,7 @@ from PIL import Image
 
 from data.lake import Lake
 from data.lake.catalog import Catalog
-from flows.composing import Call, compose
+from flows.composing import Call, compose, example
 from flows.errors import CallError
 
 GROUND = {"image": "ground.png", "text": "grass", "background": True}
@@ -33,7 +33,7 @@ def file(tmp_path):
 
 
 def call(path, output=None, **changes):
-    return Call(path, output, "", 0, 4, False, False)._replace(**changes)
+    return Call(path, output, "", 0, 4, False, False, "")._replace(**changes)
 
 
 def test_a_picture_is_made_and_its_tables_are_there(file, lake_url):
@@ -49,6 +49,23 @@ def test_a_picture_is_made_and_its_tables_are_there(file, lake_url):
     assert path.with_suffix(".out.png").read_bytes() == before
     compose(call(path, seed=1))
     assert path.with_suffix(".out.png").read_bytes() != before
+
+
+def test_the_example_is_composed_without_any_other_file(tmp_path, lake_url):
+    path = tmp_path / "example.json"
+    path.write_text(example())
+    compose(call(path))
+    assert Image.open(path.with_suffix(".out.png")).size == (32, 32)
+
+
+def test_emoji_come_from_a_package_that_is_named(file, lake_url, tmp_path):
+    snail = {"image": "emoji:snail", "text": "red square", "scale": 0.5}
+    with pytest.raises(ValueError, match="layer 2: emoji:snail is not packaged"):
+        compose(call(file(GROUND, snail)))
+    with pytest.raises(ValueError, match="is none of the packages"):
+        compose(call(file(GROUND, snail), emoji=str(tmp_path)))
+    with pytest.raises(ValueError, match="openmoji: no such folder, and no package"):
+        compose(call(file(GROUND, snail), emoji="openmoji"))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from data.lake import Lake
@@ -16,21 +17,18 @@ from models.collage.config import (
     SampleConfig,
     TrainConfig,
 )
+from models.collage.features import installed
 from models.collage.methods import Method, compared, one_layer
 from models.collage.packaged import NANO, open_model
-from tasks.collage import (
-    HeldOut,
+from tasks.collage import collage_images, collage_words
+from tasks.collage_folders import (
     ModelFolder,
-    collage_images,
-    collage_words,
-    held_out_collages,
     holds_edges,
     model_folder,
-    picture_of,
-    png_of,
-    read_collages,
+    trained_model,
+    with_edges,
 )
-from tasks.collage_folders import trained_model, with_edges
+from tasks.collage_layers import HeldOut, held_out_collages, picture_of, png_of, read_collages
 from tasks.collage_models import collage_edges, collage_judges, collage_models
 from tasks.collage_results import collage_findings, collage_intervals, collage_scores
 
@@ -77,7 +75,7 @@ def test_from_scenes_to_findings(published, tmp_path, monkeypatch):
     published("collage_intervals", collage_intervals.fn(scores, BootstrapConfig(resamples=20)))
     found = collage_findings.fn(scores, BootstrapConfig(resamples=20))
     published("collage_findings", found)
-    assert found.num_rows == 7
+    assert found.num_rows == 7 + installed()
 
 
 def test_held_out_layers_come_back_as_they_were_drawn(published):
@@ -89,7 +87,7 @@ def test_held_out_layers_come_back_as_they_were_drawn(published):
     assert one.pixels.shape[1:] == (32, 32, 4)
     assert classes.shape[0] == 0
     assert min(classes.shape[1:]) > 0
-    assert one.layers[0].noise == 0.6
+    assert [layer.noise for layer in one.layers[:2]] == [0.8, 0.4]
 
 
 def test_a_model_is_known_by_what_is_used_of_it(tmp_path):
@@ -137,3 +135,18 @@ def test_pngs_lose_nothing():
     picture = np.random.default_rng(0).integers(0, 255, (5, 7, 4), np.uint8)
 
     assert np.array_equal(picture_of(png_of(picture)), picture)
+
+
+def test_a_sweep_counts_the_swept_layer_alone(published):
+    """Outside of another layer's mask lies what the swept one changes."""
+    kept = {"collage": "a", "seed": 0, "metric": "outside"}
+    rows = [
+        {**kept, "method": method, "layer": layer, "value": value}
+        for method in ("one layer 0.2", "words")
+        for layer, value in ((1, 0.1), (2, 0.5))
+    ]
+    scores = published("collage_scores", pa.Table.from_pylist(rows))
+    found = collage_intervals.fn(scores, BootstrapConfig(resamples=20)).to_pylist()
+    assert {row["method"]: row["mean"] for row in found} == pytest.approx(
+        {"one layer 0.2": 0.1, "words": 0.3}
+    )

@@ -8,7 +8,7 @@ import pyarrow as pa
 from data.lake import Lake
 from data.lake.catalog import Catalog
 from data.lake.tables import CONTRACTS
-from tasks.collage import png_of
+from tasks.collage_layers import png_of
 from tasks.report.collages import COLLAGES, collage_findings, collage_images, collage_intervals
 from tasks.report.pictures import picture
 from tasks.report.reading import render

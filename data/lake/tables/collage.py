@@ -97,7 +97,7 @@ class CollageScores(
     method: str = column(_METHOD)
     layer: int = column("number of the layer; -1: the whole picture", ge=-1)
     seed: int = column("random seed of the noise", ge=0)
-    metric: str = column("iou, found, centre, delta_e, cosine, change, noise or real")
+    metric: str = column("iou, found, centre, delta_e, cosine, change, outside or real")
     value: float = column("value of the metric")
 
 

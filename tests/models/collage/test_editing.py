@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from models.collage.config import SampleConfig
 from models.collage.editing import edited
 from models.collage.layers import Collage, LayerConfig, visible_masks
-from models.collage.masks import held, noise_map
+from models.collage.masks import free_steps, held, noise_map
 from models.collage.sampler import compose
 from models.collage.train import to_bytes
 
@@ -98,7 +98,16 @@ def test_blur_softens_noise_between_layers_alone():
 
 
 def test_layers_are_freed_one_after_the_other():
-    noise = torch.tensor([[[[0.0, 0.3, 0.8]]]])
-    freed = {time: held(noise, time, 0.0)[0, 0, 0].tolist() for time in (0.9, 0.5, 0.1, 0.0)}
-    assert freed == {0.9: [1, 1, 1], 0.5: [1, 1, 0], 0.1: [1, 0, 0], 0.0: [1, 0, 0]}
-    assert held(noise, 0.5, 2.0)[0, 0, 0].tolist() == [1, 1, 1]
+    free = free_steps(torch.tensor([[[[0.0, 0.3, 0.8]]]]), 10)
+    assert free.flatten().tolist() == [0, 3, 8]
+    kept = {left: held(free, left, 0)[0, 0, 0].tolist() for left in (9, 8, 7, 3, 2, 0)}
+    assert kept == {9: [1, 1, 1], 8: [1, 1, 1], 7: [1, 1, 0], 3: [1, 1, 0], 2: [1, 0, 0],
+                    0: [1, 0, 0]}  # fmt: skip
+    assert held(free, 5, 1)[0, 0, 0].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("steps", [7, 15, 50])
+def test_steps_are_counted_as_image_to_image_counts_them(steps):
+    strengths = [round(i / 100, 2) for i in range(101)]
+    found = free_steps(torch.tensor(strengths), steps).tolist()
+    assert found == [min(int(steps * s), steps) for s in strengths]

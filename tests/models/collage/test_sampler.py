@@ -111,6 +111,31 @@ def test_held_places_carry_the_noise_of_the_time_reached(parts, collage):
     assert len(seen) == 19
 
 
+@pytest.mark.parametrize(
+    "scheduler", ["DDIMScheduler", "EulerDiscreteScheduler", "HeunDiscreteScheduler"]
+)
+def test_a_layer_begins_where_it_would_if_all_were_freed_with_it(parts, collage, scheduler):
+    """At the same time and from the same noise, though another layer began long before."""
+    config = PLAIN.model_copy(update={"scheduler": scheduler, "steps": 10})
+    seen = []
+    handle = parts.unet.register_forward_pre_hook(
+        lambda module, args: seen.append((float(args[1]), args[0][0]))
+    )
+    try:
+        compose(parts, [collage(noise=(0.4, 0.4, 0.4))], config, [0])
+        time, start = seen[0]
+        seen.clear()
+        compose(parts, [collage(noise=(0.4, 0.9, 0.4))], config, [0])
+    finally:
+        handle.remove()
+    reached = next(z for t, z in seen if t == time)
+    star = torch.zeros(8, 8, dtype=torch.bool)
+    star[1:4, 1:4] = True
+    star[3:6, 3:7] = False
+    assert torch.allclose(reached[:, ~star], start[:, ~star], atol=1e-5)
+    assert (reached - start)[:, star].abs().amax() > 0.1
+
+
 def test_steering_follows_the_sigma_of_the_true_time(parts, collage):
     """Defect 1 of the reference: with a strength below 1 it used sigmas of earlier times."""
     used = []
