@@ -1,19 +1,22 @@
 """A language model that has read something, and can be asked many things without reading it again.
 
 Keys and values of the context are kept. What is asked comes in pieces that see the context and
-themselves but not one another: all pieces of a batch are one sequence under a block mask, so that
-the context is neither copied nor read twice.
+themselves but not one another: all pieces of a batch are one sequence in branches, so that the
+context is neither copied nor read twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.lm.transformers import TransformersModel
+from models.tart.attending import Node, Remembered, shared_context
 
 
 class Context:
@@ -22,6 +25,7 @@ class Context:
     def __init__(self, model: TransformersModel, batch_tokens: int) -> None:
         """batch_tokens: most tokens of pieces asked at once; a longer piece goes alone."""
         self._model: Any = model.model
+        self._width = int(self._model.config.get_text_config().hidden_size)
         self._limit = model.context
         self._batch_tokens = batch_tokens
         self._cache: Any = None
@@ -32,18 +36,15 @@ class Context:
 
         Raises ValueError when the model's context is full.
         """
-        self._check(len(tokens))
-        out = self._model.base_model(
-            input_ids=self._ids(tokens),
-            position_ids=torch.arange(self.length, self.length + len(tokens))[None].to(
-                self._model.device
-            ),
-            past_key_values=self._cache,
-            use_cache=True,
-        )
-        self._cache = out.past_key_values
-        self.length += len(tokens)
-        return out.last_hidden_state[0].float()
+        if not tokens:
+            return torch.empty(0, self._width, device=self._model.device)
+        states: Tensor = self._read(tokens).last_hidden_state[0].float()
+        return states
+
+    def remember(self, tokens: Sequence[int]) -> None:
+        """Reads more whose own states nobody wants: most of the last layer is not computed."""
+        with suppress(Remembered):
+            self._read(tokens, remember_only=True)
 
     def crop(self, length: int) -> None:
         """Forgets all but the first `length` tokens."""
@@ -63,49 +64,48 @@ class Context:
     def ask_tree(self, nodes: Sequence[tuple[Sequence[int], int]]) -> list[Tensor]:
         """States of (tokens, parent) nodes, (L, N) each: a node follows its parent, and so on up.
 
-        parent: the number of an earlier node, or -1 for what follows the context itself. All are
-        read in one pass.
+        parent: the number of an earlier node, or -1 for what follows the context itself; all that
+        follows a node comes before what does not. All are read in one pass.
         """
-        ancestors = torch.eye(len(nodes), dtype=torch.bool)
-        begins = torch.full((len(nodes),), self.length)
-        for i, (_, parent) in enumerate(nodes):
-            if parent >= 0:
-                ancestors[i] |= ancestors[parent]
-                begins[i] = begins[parent] + len(nodes[parent][0])
-        return self._ask([tokens for tokens, _ in nodes], ancestors, begins)
+        lengths = [len(tokens) for tokens, _ in nodes]
+        begins: list[int] = []
+        for _, parent in nodes:
+            begins.append(self.length if parent < 0 else begins[parent] + lengths[parent])
+        places = torch.cat([torch.arange(n) + b for n, b in zip(lengths, begins, strict=True)])
+        self._check(int(places.max()) + 1 - self.length)
+        with shared_context(self._model):
+            out = self._model.base_model(
+                input_ids=self._ids([token for tokens, _ in nodes for token in tokens]),
+                position_ids=places[None].to(self._model.device),
+                past_key_values=self._cache,
+                use_cache=self._cache is not None,
+                nodes=_placed(lengths, [parent for _, parent in nodes]),
+            )
+        if self._cache is not None:
+            self._cache.crop(-sum(lengths))
+        return list(out.last_hidden_state[0].float().split(lengths))
 
     def log_probabilities(self, state: Tensor) -> Tensor:
         """log p of the next token, (V,), after a token of this state (N,)."""
         head = self._model.get_output_embeddings()
         return head(state.to(head.weight.dtype)).float().log_softmax(-1)
 
-    def _ask(
-        self, pieces: Sequence[Sequence[int]], ancestors: Tensor, begins: Tensor
-    ) -> list[Tensor]:
-        """Piece i sees the pieces of row i of `ancestors`, and begins at place `begins[i]`."""
-        lengths = [len(piece) for piece in pieces]
-        places = torch.cat([torch.arange(n) + b for n, b in zip(lengths, begins, strict=True)])
-        self._check(int(places.max()) + 1 - self.length)
-        out = self._model.base_model(
-            input_ids=self._ids([token for piece in pieces for token in piece]),
-            position_ids=places[None].to(self._model.device),
-            attention_mask=self._mask(lengths, ancestors),
-            past_key_values=self._cache,
-            use_cache=self._cache is not None,
-        )
-        if self._cache is not None:
-            self._cache.crop(-sum(lengths))
-        return list(out.last_hidden_state[0].float().split(lengths))
+    def _read(self, tokens: Sequence[int], *, remember_only: bool = False) -> Any:
+        from transformers import DynamicCache
 
-    def _mask(self, lengths: Sequence[int], ancestors: Tensor) -> Tensor:
-        """(1, 1, L, length + L), 0 where a token sees another: the context, and its ancestors."""
-        owner = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
-        seen = ancestors[owner][:, owner].tril()
-        context = torch.ones(len(owner), self.length, dtype=torch.bool)
-        shown = torch.cat((context, seen), dim=1)
-        dtype = self._model.dtype
-        mask = torch.zeros(shown.shape, dtype=dtype).masked_fill(~shown, torch.finfo(dtype).min)
-        return mask[None, None].to(self._model.device)
+        self._check(len(tokens))
+        if self._cache is None:
+            self._cache = DynamicCache(config=self._model.config)
+        places = torch.arange(self.length, self.length + len(tokens))[None]
+        self.length += len(tokens)
+        with shared_context(self._model):
+            return self._model.base_model(
+                input_ids=self._ids(tokens),
+                position_ids=places.to(self._model.device),
+                past_key_values=self._cache,
+                use_cache=True,
+                remember_only=remember_only,
+            )
 
     def _ids(self, tokens: Sequence[int]) -> Tensor:
         return torch.tensor([list(tokens)], device=self._model.device)
@@ -126,3 +126,13 @@ class Context:
             batch.append(piece)
         if batch:
             yield batch
+
+
+def _placed(lengths: Sequence[int], parents: Sequence[int]) -> list[Node]:
+    """Where each node and what follows it lies in a pass over all of them."""
+    ends = list(accumulate(lengths))
+    lasts = ends.copy()
+    for i in reversed(range(len(parents))):
+        if parents[i] >= 0:
+            lasts[parents[i]] = max(lasts[parents[i]], lasts[i])
+    return [Node(e - n, e, last) for n, e, last in zip(lengths, ends, lasts, strict=True)]
