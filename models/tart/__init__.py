@@ -13,6 +13,7 @@ query's label from k labelled examples in its context, on any representation, wi
     predict     class probabilities from points; one class against the rest
     prompts     examples and queries as tokens whose spans are known
     attending   attention over a shared context, put together from parts
+    remembering keys and values of what was read, in memory taken once
     contexts    a language model that has read the examples, asked many things at once
     embedding   representations of texts: vanilla, leave-one-out; log-probabilities of labels
     encoders    a sentence encoder as base model

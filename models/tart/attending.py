@@ -1,16 +1,16 @@
 """Attention of tokens that have a context in common: part by part, nothing hidden computed.
 
 softmax over all keys is a weighted mean of the softmaxes over parts of them, with weights from the
-parts' log-sums of exponentials (as in FlashAttention). The tokens of a pass form a tree: what a
-node's descendants see of it, and what all see of the context, are parts without a mask, where heads
-that share keys are rows of one product; one mask over all would compute mostly what it hides.
+parts' log-sums of exponentials (as in FlashAttention). What many tokens see of earlier ones is a
+part without a mask, where heads that share keys are rows of one product; one mask over all parts
+would compute mostly what it hides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,17 +20,6 @@ _NAME = "headwater-context"
 
 class Remembered(Exception):
     """A pass has left all keys and values in the cache: what follows would only make states."""
-
-
-class Node(NamedTuple):
-    """Tokens begin .. end - 1 of a pass, and those that follow them, end .. last - 1.
-
-    Tokens of a node see those before in it, what it follows, and the context.
-    """
-
-    begin: int
-    end: int
-    last: int
 
 
 @contextmanager
@@ -55,15 +44,17 @@ def attend(
     attention_mask: None,
     *,
     scaling: float | None = None,
-    nodes: Sequence[Node] = (),
+    own: Sequence[slice] = (),
+    shared: Sequence[tuple[slice, slice]] = (),
     remember_only: bool = False,
     **others: Any,
 ) -> tuple[Tensor, None]:
     """L tokens after C others: (1, H, L, N), keys and values (1, K, C + L, N) -> (1, L, H, N).
 
-    The signature is transformers'. nodes: they cover the L tokens in order; all are one node
-    without any. Raises Remembered in the last layer when asked to remember only, and ValueError for
-    models whose attention has more to it.
+    The signature is transformers'. own: pieces that cover the L tokens in order; a token sees those
+    before it in its piece. shared: (tokens of the L, keys) that these tokens see as well. Without
+    them all tokens are one piece and see the whole context. Raises Remembered in the last layer
+    when asked to remember only, and ValueError for models whose attention has more to it.
     """
     if remember_only and module.layer_idx == module.config.num_hidden_layers - 1:
         raise Remembered
@@ -73,28 +64,21 @@ def attend(
     H, L, N = query.shape[1:]
     K, C = key.shape[1], key.shape[2] - L
     scale = N**-0.5 if scaling is None else scaling
-    nodes = nodes or [Node(0, L, L)]
+    if not own:
+        own, shared = [slice(0, L)], [(slice(0, L), slice(0, C))] if C else []
     k, v = (t[:, :, C:].repeat_interleave(H // K, 1) for t in (key, value))
-    own = []
-    for node in nodes:
-        at = slice(node.begin, node.end)
-        own.append(_part(query[:, :, at], k[:, :, at], v[:, :, at], scale, causal=True))
-    out, total = (torch.cat(parts, 2).float() for parts in zip(*own, strict=True))
-
-    def see(asking: slice, seen: slice) -> None:
-        """Tokens `asking` see all keys `seen` too."""
-        folded = query[:, :, asking].reshape(1, K, -1, N)  # (1, K, H / K * L, N)
-        part, mass = _part(folded, key[:, :, seen], value[:, :, seen], scale)
+    parts = [
+        _part(query[:, :, piece], k[:, :, piece], v[:, :, piece], scale, causal=True)
+        for piece in own
+    ]
+    out, total = (torch.cat(part, 2).float() for part in zip(*parts, strict=True))
+    for tokens, keys in shared:
+        folded = query[:, :, tokens].reshape(1, K, -1, N)  # (1, K, H / K * tokens, N)
+        seen, mass = _part(folded, key[:, :, keys], value[:, :, keys], scale)
         mass = mass.reshape(1, H, -1)
-        weight = torch.sigmoid(mass - total[:, :, asking]).unsqueeze(-1)
-        out[:, :, asking].lerp_(part.reshape(1, H, -1, N).float(), weight)
-        total[:, :, asking] = torch.logaddexp(total[:, :, asking], mass)
-
-    for node in nodes:
-        if node.last > node.end:
-            see(slice(node.end, node.last), slice(C + node.begin, C + node.end))
-    if C:
-        see(slice(L), slice(C))
+        weight = torch.sigmoid(mass - total[:, :, tokens]).unsqueeze(-1)
+        out[:, :, tokens].lerp_(seen.reshape(1, H, -1, N).float(), weight)
+        total[:, :, tokens] = torch.logaddexp(total[:, :, tokens], mass)
     return out.to(query.dtype).transpose(1, 2), None
 
 

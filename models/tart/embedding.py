@@ -100,13 +100,12 @@ def leave_one_out(
     The prompt of an example holds the others in the order of `orders`, which lets halves of the
     examples share what precedes them: half of the examples are read once for the other half, then
     the same within each half. All in all k log2 k + k examples are read instead of k^2; what all of
-    them begin with is read for two halves at once, at the end of what precedes them.
+    them begin with is read for both halves at once, at the end of what precedes them.
     """
     context = Context(model, pass_tokens)
     opening = _opening([example.asked for example in examples])
     rests = [example.asked[len(opening) :] for example in examples]
     found: dict[int, Tensor] = {}
-    last: dict[int, int] = {}  # of the nodes of one pass, which is the example that comes last
 
     def joined(group: Sequence[int]) -> list[int]:
         """What follows one opening, up to the next."""
@@ -115,11 +114,14 @@ def leave_one_out(
     def grow(group: Sequence[int], nodes: list[tuple[Sequence[int], int]], parent: int) -> None:
         """The nodes below `parent` after which each of the group comes last, and it itself."""
         if len(group) == 1:
-            last[group[0]] = len(nodes)
-            nodes.append((rests[group[0]], parent))
+            nodes.append((examples[group[0]].asked, parent))
             return
         for part, others in _halves(group):
-            nodes.append((joined(others), parent))
+            tokens = joined(others)
+            # One that comes last begins with its own opening: its states are asked for.
+            nodes.append(
+                (tokens if len(part) > 1 else tokens[: len(tokens) - len(opening)], parent)
+            )
             grow(part, nodes, len(nodes) - 1)
 
     def read(group: Sequence[int]) -> None:
@@ -128,11 +130,7 @@ def leave_one_out(
             nodes: list[tuple[Sequence[int], int]] = []
             grow(group, nodes, -1)
             states = context.ask_tree(nodes)
-            for i in group:
-                _, parent = nodes[last[i]]
-                before = states[parent] if parent >= 0 else begun
-                opened = before[len(before) - len(opening) :]
-                found[i] = torch.cat((opened, states[last[i]])).mean(0)
+            found.update((i, state.mean(0)) for i, state in zip(group, states, strict=True))
             return
         mark = context.length
         for part, others in _halves(group):
@@ -140,7 +138,8 @@ def leave_one_out(
             read(part)
             context.crop(mark)
 
-    begun = context.extend(opening)
+    if len(examples) > 1:
+        context.remember(opening)
     read(range(len(examples)))
     return [found[i] for i in range(len(examples))]
 

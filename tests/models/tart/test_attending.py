@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from models.tart.attending import Node, Remembered, _part, attend, part_reference
+from models.tart.attending import Remembered, _part, attend, part_reference
 
 H, K, N = 6, 2, 8
-# A node of 3 tokens that two others follow, one of them followed by another; then a second tree.
-TREE = (Node(0, 3, 8), Node(3, 4, 4), Node(4, 6, 8), Node(6, 8, 8), Node(8, 9, 9))
-PARENTS = (-1, 0, 0, 2, -1)
+# Pieces of 3, 1, 2, 2 and 1 tokens; the second and third see the first one as well, the fourth
+# the first and the third. What lies before them all is the context.
+OWN = [slice(0, 3), slice(3, 4), slice(4, 6), slice(6, 8), slice(8, 9)]
+SEEN = {1: [0], 2: [0], 3: [0, 2]}
 
 
 def drawn(length, context):
@@ -26,28 +27,33 @@ def whole(query, key, value, seen):
     return (scores.softmax(-1) @ v).transpose(1, 2)
 
 
-def shown(nodes, parents, context):
-    length = nodes[-1].end
-    seen = torch.zeros(length, context + length, dtype=torch.bool)
+def shown(context):
+    seen = torch.zeros(9, context + 9, dtype=torch.bool)
     seen[:, :context] = True
-    for node, parent in zip(nodes, parents, strict=True):
-        at = slice(node.begin, node.end)
-        if parent >= 0:  # what it follows, and all that this one follows
-            before = nodes[parent]
-            seen[at, context:] |= seen[before.end - 1, context:]
-        n = node.end - node.begin
-        seen[at, context + node.begin : context + node.end] = torch.ones(n, n).tril().bool()
+    for i, at in enumerate(OWN):
+        n = at.stop - at.start
+        seen[at, context + at.start : context + at.stop] = torch.ones(n, n).tril().bool()
+        for j in SEEN.get(i, ()):
+            seen[at, context + OWN[j].start : context + OWN[j].stop] = True
     return seen
 
 
 @pytest.mark.parametrize("context", [0, 1, 7])
-@pytest.mark.parametrize("tree", [True, False], ids=["tree", "one node"])
-def test_parts_are_one_softmax(context, tree):
-    nodes, parents = (TREE, PARENTS) if tree else ((Node(0, 9, 9),), (-1,))
+def test_parts_are_one_softmax(context):
     query, key, value = drawn(9, context)
-    out, _ = attend(None, query, key, value, None, nodes=nodes if tree else ())
-    expected = whole(query, key, value, shown(nodes, parents, context))
-    torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+    shared = [(slice(0, 9), slice(0, context))] if context else []
+    for tokens, piece in ((slice(3, 8), OWN[0]), (OWN[3], OWN[2])):
+        shared.append((tokens, slice(context + piece.start, context + piece.stop)))
+    out, _ = attend(None, query, key, value, None, own=OWN, shared=shared)
+    torch.testing.assert_close(out, whole(query, key, value, shown(context)), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("context", [0, 7])
+def test_one_piece_sees_what_is_before(context):
+    query, key, value = drawn(9, context)
+    out, _ = attend(None, query, key, value, None)
+    seen = torch.ones(9, context + 9).tril(context).bool()
+    torch.testing.assert_close(out, whole(query, key, value, seen), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("causal", [True, False])
