@@ -58,7 +58,8 @@ def attend(
     """
     if remember_only and module.layer_idx == module.config.num_hidden_layers - 1:
         raise Remembered
-    unknown = [name for name in ("sliding_window", "softcap", "s_aux") if others.get(name)]
+    beyond = ("sliding_window", "softcap", "s_aux")
+    unknown = [name for name in beyond if others.get(name) is not None]
     if unknown:
         raise ValueError(f"TART cannot read in context with a model that has {unknown[0]}")
     H, L, N = query.shape[1:]

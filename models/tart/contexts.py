@@ -1,8 +1,8 @@
 """A language model that has read something, and can be asked many things without reading it again.
 
 Keys and values of the context are kept. What is asked comes in pieces that see the context and
-themselves but not one another: all pieces of a batch are one sequence in branches, so that the
-context is neither copied nor read twice.
+themselves but not one another: all pieces of a batch are one sequence, so that the context is
+neither copied nor read twice.
 """
 
 from __future__ import annotations
@@ -81,8 +81,7 @@ class Context:
                 self._read_pieces(nodes, tree, tree.inner, places, remember_only=True)
         out = self._read_pieces(nodes, tree, tree.leaves, places)
         lengths = [len(nodes[i][0]) for i in tree.leaves]
-        if self._cache is not None:
-            self._cache.crop(-(sum(map(len, (t for t, _ in nodes)))))
+        self._cache.crop(-sum(len(tokens) for tokens, _ in nodes))
         return list(out.last_hidden_state[0].float().split(lengths))
 
     def log_probabilities(self, state: Tensor) -> Tensor:

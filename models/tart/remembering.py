@@ -31,9 +31,9 @@ class _RoomyLayer(DynamicLayer):
             self.lazy_initialization(key_states, value_states)
         if self._rooms is None or end > self._rooms[0].shape[2]:
             rooms = [t.new_empty(*t.shape[:2], _SPARE * end, t.shape[3]) for t in given]
-            if begin:
-                rooms[0][:, :, :begin] = self.keys
-                rooms[1][:, :, :begin] = self.values
+            for room, old in zip(rooms, (self.keys, self.values), strict=True):
+                if begin and old is not None:
+                    room[:, :, :begin] = old
             self._rooms = rooms
         for room, new in zip(self._rooms, given, strict=True):
             room[:, :, begin:end] = new
