@@ -113,16 +113,14 @@ def leave_one_out(
 
     def grow(group: Sequence[int], nodes: list[tuple[Sequence[int], int]], parent: int) -> None:
         """The nodes below `parent` after which each of the group comes last, and it itself."""
-        if len(group) == 1:
-            nodes.append((examples[group[0]].asked, parent))
-            return
         for part, others in _halves(group):
-            tokens = joined(others)
-            # One that comes last begins with its own opening: its states are asked for.
-            nodes.append(
-                (tokens if len(part) > 1 else tokens[: len(tokens) - len(opening)], parent)
-            )
-            grow(part, nodes, len(nodes) - 1)
+            if len(part) > 1:
+                nodes.append((joined(others), parent))
+                grow(part, nodes, len(nodes) - 1)
+            else:  # its states are asked for, so that it begins with an opening of its own
+                before = joined(others)
+                before = before[: len(before) - len(opening)]
+                nodes.append(([*before, *examples[part[0]].asked], parent))
 
     def read(group: Sequence[int]) -> None:
         tokens = len(joined(group)) * len(group).bit_length()  # k (log2 k + 1) examples
@@ -130,7 +128,8 @@ def leave_one_out(
             nodes: list[tuple[Sequence[int], int]] = []
             grow(group, nodes, -1)
             states = context.ask_tree(nodes)
-            found.update((i, state.mean(0)) for i, state in zip(group, states, strict=True))
+            for i, state in zip(group, states, strict=True):
+                found[i] = state[-len(examples[i].asked) :].mean(0)
             return
         mark = context.length
         for part, others in _halves(group):
@@ -138,8 +137,9 @@ def leave_one_out(
             read(part)
             context.crop(mark)
 
-    if len(examples) > 1:
-        context.remember(opening)
+    if len(examples) == 1:
+        return [context.extend(examples[0].asked).mean(0)]
+    context.remember(opening)
     read(range(len(examples)))
     return [found[i] for i in range(len(examples))]
 
