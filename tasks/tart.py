@@ -141,16 +141,14 @@ class ScoringConfig(BaseModel, frozen=True, extra="forbid"):
     """What is scored on synthetic problems, a configuration a set of them, and on real data."""
 
     synthetic: tuple[ScoresConfig, ...] = Field(description="numbers of examples")
-    shots: ShotsConfig = Field(description="examples and queries of texts read alone")
-    number_shots: ShotsConfig = Field(description="examples and queries of images and tables")
+    shots: ShotsConfig = Field(description="examples and queries of items that were read alone")
 
 
-@produces("tart_scores", version=2)
+@produces("tart_scores", version=3)
 def tart_scores(
     tasks: Sequence[TableRef],
     heads: Sequence[TableRef],
-    texts: Sequence[TableRef],
-    numbers: Sequence[TableRef],
+    read: Sequence[TableRef],
     config: ScoringConfig,
 ) -> pa.Table:
     """Accuracy, AUC and Brier score of TART and its rivals on the same queries, by k.
@@ -168,13 +166,11 @@ def tart_scores(
         for name, seed, alpha, problems in _problem_sets(problems_of)
         for score in score_problems(head, problems, asked, alpha)
     ]
-    for ref in texts:
+    for ref in read:
         if ref.table == "few_shot_tuned":
             rows += tuned_scores(ref)
         else:
             rows += real_scores(ref, opened[-1], config.shots)
-    for ref in numbers:
-        rows += real_scores(ref, opened[-1], config.number_shots)
     return pa.Table.from_pylist(rows, schema=CONTRACTS["tart_scores"].arrow_schema())
 
 

@@ -85,7 +85,8 @@ def _leave_one_out(config: BenchmarkConfig, model: TransformersModel) -> Measure
     def every() -> None:
         found["theirs"] = leave_one_out_reference(model, examples)
 
-    leave_one_out(model, examples[:2])  # the only warm-up: one of all prompts takes minutes
+    # The only warm-up: one of all prompts takes a minute, and each of them warms the next.
+    leave_one_out(model, examples)
     sides = {"shared prefixes": shared, "every prompt anew": every}
     seconds = in_turn(sides, config.loo_runs, warmups=0)
     apart = max(

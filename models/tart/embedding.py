@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +25,6 @@ from models.progress import Progress, silent
 from models.tart.contexts import Context
 from models.tart.prompts import CONTENT_FREE, Example, Template
 from models.training import torch_threads
-
-_ONE_PASS = 4  # examples a group whose prompts are read in one pass
 
 
 @dataclass(frozen=True)
@@ -62,20 +61,23 @@ def embed_in_context(
         raise ValueError(f"query {empty[0]} has an empty text: drop it")
     total, k = len(shots) + len(queries), len(shots)
     with torch_threads(threads), torch.inference_mode():
-        alone = leave_one_out(model, examples, batch_tokens=batch_tokens)
+        alone = leave_one_out(model, examples)
         progress(k, total)
         context = Context(model, batch_tokens)
         states = context.extend([token for each in examples for token in each.tokens])
         vanilla = [states[span].mean(0) for span in _spans(examples)]
         asked = [template.asked(text) for text in queries]
         free = [template.asked(text) for text in CONTENT_FREE]
+        opening = _opening([*asked, *free])
+        opened = context.extend(opening)
         vectors: list[Tensor] = []
         logprobs: list[Tensor] = []
         for piece in chain(_chunks(asked, batch_tokens), [free]):
+            rest = [each[len(opening) :] for each in piece]
             for one, found in zip(
-                piece, context.ask([each + template.shared for each in piece]), strict=True
+                rest, context.ask([each + template.shared for each in rest]), strict=True
             ):
-                vectors.append(found[: len(one)].mean(0))
+                vectors.append(torch.cat((opened, found[: len(one)])).mean(0))
                 logprobs.append(context.log_probabilities(found[-1])[template.telling])
             progress(min(k + len(vectors), total), total)
     told = torch.stack(logprobs).double()
@@ -89,58 +91,68 @@ def embed_in_context(
 
 
 def leave_one_out(
-    model: TransformersModel, examples: Sequence[Example], *, batch_tokens: int = 1024
+    model: TransformersModel, examples: Sequence[Example], *, pass_tokens: int = 3072
 ) -> list[Tensor]:
     """Representations (N,) of all k examples, each after the k - 1 others.
 
+    pass_tokens: of the largest group of examples whose prompts are read in one pass.
+
     The prompt of an example holds the others in the order of `orders`, which lets halves of the
     examples share what precedes them: half of the examples are read once for the other half, then
-    the same within each half. All in all k log2 k examples are read instead of k^2.
+    the same within each half. All in all k log2 k + k examples are read instead of k^2; what all of
+    them begin with is read for both halves at once, at the end of what precedes them.
     """
-    context = Context(model, batch_tokens)
+    context = Context(model, pass_tokens)
+    opening = _opening([example.asked for example in examples])
+    rests = [example.asked[len(opening) :] for example in examples]
     found: dict[int, Tensor] = {}
-    last: dict[int, int] = {}  # of the nodes of one pass, which is the example that comes last
 
     def joined(group: Sequence[int]) -> list[int]:
-        return [token for j in group for token in examples[j].tokens]
+        """What follows one opening, up to the next."""
+        return [token for j in group for token in (*rests[j], *examples[j].label, *opening)]
 
     def grow(group: Sequence[int], nodes: list[tuple[Sequence[int], int]], parent: int) -> None:
         """The nodes below `parent` after which each of the group comes last, and it itself."""
-        if len(group) == 1:
-            last[group[0]] = len(nodes)
-            nodes.append((examples[group[0]].asked, parent))
-            return
         for part, others in _halves(group):
-            nodes.append((joined(others), parent))
-            grow(part, nodes, len(nodes) - 1)
+            if len(part) > 1:
+                nodes.append((joined(others), parent))
+                grow(part, nodes, len(nodes) - 1)
+            else:  # its states are asked for, so that it begins with an opening of its own
+                before = joined(others)
+                before = before[: len(before) - len(opening)]
+                nodes.append(([*before, *examples[part[0]].asked], parent))
 
     def read(group: Sequence[int]) -> None:
-        if len(group) <= _ONE_PASS:
+        tokens = len(joined(group)) * len(group).bit_length()  # k (log2 k + 1) examples
+        if tokens <= pass_tokens or len(group) <= 3:  # whose halves may be one example
             nodes: list[tuple[Sequence[int], int]] = []
             grow(group, nodes, -1)
             states = context.ask_tree(nodes)
-            found.update((i, states[last[i]].mean(0)) for i in group)
+            for i, state in zip(group, states, strict=True):
+                found[i] = state[-len(examples[i].asked) :].mean(0)
             return
         mark = context.length
         for part, others in _halves(group):
-            context.extend(joined(others))
+            context.remember(joined(others))
             read(part)
             context.crop(mark)
 
+    if len(examples) == 1:
+        return [context.extend(examples[0].asked).mean(0)]
+    context.remember(opening)
     read(range(len(examples)))
     return [found[i] for i in range(len(examples))]
 
 
-def leave_one_out_reference(
-    model: TransformersModel, examples: Sequence[Example], *, batch_tokens: int = 1024
-) -> list[Tensor]:
-    """What `leave_one_out` gives, every prompt read from its beginning."""
+def leave_one_out_reference(model: TransformersModel, examples: Sequence[Example]) -> list[Tensor]:
+    """What `leave_one_out` gives, every prompt read from its beginning by the model as it comes."""
+    network: Any = model.model
     found = []
     for i, order in enumerate(orders(len(examples))):
-        context = Context(model, batch_tokens)
         tokens = [token for j in order for token in examples[j].tokens]
-        states = context.extend([*tokens, *examples[i].asked])
-        found.append(states[len(tokens) :].mean(0))
+        ids = torch.tensor([[*tokens, *examples[i].asked]], device=network.device)
+        states = network.base_model(input_ids=ids, use_cache=False).last_hidden_state[0]
+        found.append(states[len(tokens) :].float().mean(0))
     return found
 
 
@@ -162,6 +174,13 @@ def _halves(group: Sequence[int]) -> tuple[tuple[Sequence[int], Sequence[int]], 
     """Each half of a group, with the other half, which is read before it."""
     half = len(group) // 2
     return (group[:half], group[half:]), (group[half:], group[:half])
+
+
+def _opening(pieces: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The tokens that all pieces begin with; every piece has one more at least."""
+    opening = list(takewhile(lambda at: len(set(at)) == 1, zip(*pieces, strict=False)))
+    shortest = min(len(piece) for piece in pieces)
+    return pieces[0][: min(len(opening), shortest - 1)]
 
 
 def _spans(examples: Sequence[Example]) -> Iterator[slice]:

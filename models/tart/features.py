@@ -40,11 +40,12 @@ class Features:
 def fit_features(examples: Array, width: int, components: int | None = None) -> Features:
     """Principal components of k examples (k, N), scaled to variance 1: PCA, then whitening.
 
-    components: how many are wanted; `width` (D) without. There are never more than k - 1, nor
-    directions than the examples vary in, so that few examples give fewer coordinates and none of
-    them is divided by next to nothing; what is missing to `width` is 0, as in problems of fewer
-    dimensions that the head learned from. Whitening is symmetric (ZCA) in the paper; in principal
-    components, whose covariance is diagonal, it is this division.
+    components: how many are wanted; without, one for every two examples, since a problem of more
+    coordinates can hardly be learnt from them. There are never more than `width` (D) or k - 1, nor
+    directions than the examples vary in, so that none is divided by next to nothing; what is
+    missing to `width` is 0, as in problems of fewer dimensions that the head learned from.
+    Whitening is symmetric (ZCA) in the paper; in principal components, whose covariance is
+    diagonal, it is this division.
 
     Raises ValueError for a single example, examples that are all alike, or values not finite.
     """
@@ -55,7 +56,7 @@ def fit_features(examples: Array, width: int, components: int | None = None) -> 
     mean = given.mean(axis=0)
     _, spread, directions = np.linalg.svd(given - mean, full_matrices=False)
     spread = spread / np.sqrt(k - 1)  # standard deviation along each direction
-    wanted = min(components or width, width, k - 1)
+    wanted = min(components or k // 2, width, k - 1)
     d = int(np.sum(spread[:wanted] > _LEAST_SPREAD * spread[0])) if spread[0] > 0 else 0
     if d == 0:
         raise ValueError(f"all {k} examples have the same representation: nothing tells them apart")

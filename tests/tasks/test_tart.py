@@ -70,12 +70,10 @@ def made(tmp_path_factory):
             scores = tart_scores(
                 [problems, logistic_tasks(wide)],
                 heads,
-                read,
-                [encoded_items(numbers, "none", 1)],
+                [*read, encoded_items(numbers, "none", 1)],
                 ScoringConfig(
                     synthetic=(ScoresConfig(examples=(2,)), ScoresConfig(examples=(8,))),
                     shots=SHOTS,
-                    number_shots=SHOTS,
                 ),
             )
             gaps = tart_gaps(scores)

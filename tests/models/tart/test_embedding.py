@@ -74,10 +74,12 @@ def test_queries_see_all_examples_and_not_one_another(model, template):
         np.testing.assert_allclose(found.label_logprobs[i], told, atol=1e-4)
 
 
+@pytest.mark.parametrize("pass_tokens", [1, 150, 3072], ids="{}tokens".format)
 @pytest.mark.parametrize("k", [2, 3, 5, 9, 13], ids="k{}".format)
-def test_shared_prefixes_give_what_reading_every_prompt_gives(model, template, k):
+def test_shared_prefixes_give_what_reading_every_prompt_gives(model, template, k, pass_tokens):
     examples = [template.example(f"{i} {SHOTS[i % 5][0]}", CLASSES[i % 2]) for i in range(k)]
-    fast, slow = leave_one_out(model, examples), leave_one_out_reference(model, examples)
+    fast = leave_one_out(model, examples, pass_tokens=pass_tokens)
+    slow = leave_one_out_reference(model, examples)
     for one, other in zip(fast, slow, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 

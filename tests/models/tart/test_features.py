@@ -15,18 +15,20 @@ def representations(k=40, width=50, seed=0):
 @pytest.mark.parametrize("k", [17, 18, 40, 200], ids="k{}".format)
 def test_examples_have_mean_0_and_covariance_1(k):
     examples = representations(k)
-    points = fit_features(examples, 16)(examples)
+    points = fit_features(examples, 16, 16)(examples)
     assert points.mean(axis=0) == pytest.approx(np.zeros(16), abs=1e-8)
     assert np.cov(points.T) == pytest.approx(np.eye(16), abs=1e-6)
 
 
 @pytest.mark.parametrize("k", [2, 3, 8, 16], ids="k{}".format)
-def test_few_examples_give_fewer_coordinates_and_no_explosion(k):
+@pytest.mark.parametrize("components", [None, 16], ids=["default", "all"])
+def test_few_examples_give_fewer_coordinates_and_no_explosion(k, components):
     examples, queries = representations(k), representations(100, seed=1)
-    features = fit_features(examples, 16)
+    features = fit_features(examples, 16, components)
     points = features(examples)
-    assert np.cov(points[:, : k - 1].T).reshape(k - 1, -1) == pytest.approx(np.eye(k - 1), abs=1e-6)
-    assert not features(queries)[:, k - 1 :].any()
+    d = k // 2 if components is None else k - 1
+    assert np.cov(points[:, :d].T).reshape(d, -1) == pytest.approx(np.eye(d), abs=1e-6)
+    assert not features(queries)[:, d:].any()
     assert features.condition < 1e6
 
 
