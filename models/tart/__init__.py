@@ -4,7 +4,8 @@ One causal Transformer is trained once, on random logistic-regression problems, 
 query's label from k labelled examples in its context, on any representation, without training.
 
     config      sizes and recipes: TINY, SMALL, STANDARD; the quick recipe and PAPER_RECIPE
-    module      ReasoningHead: points and labels in, a logit for every point out
+    module      ReasoningHead: points and labels in, a logit for every point out, by a trunk of
+                attention, Hyena or H3
     train       the training loop over an infinite stream of problems; weights to and from bytes
     baselines   logistic regression on every prefix, the majority vote
     scores      accuracy, AUC and Brier score of all methods on the same synthetic queries

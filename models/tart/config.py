@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+Trunk = Literal["attention", "hyena", "h3"]
+
 
 class HeadConfig(BaseModel, frozen=True, extra="forbid"):
     """Size and token layout of one reasoning head; the defaults are the preset `TINY`."""
@@ -15,7 +17,7 @@ class HeadConfig(BaseModel, frozen=True, extra="forbid"):
         ge=1,
     )
     layers: int = Field(default=3, description="Transformer blocks; paper: 12", ge=1)
-    heads: int = Field(default=2, description="attention heads H; paper: 8", ge=1)
+    heads: int = Field(default=2, description="heads H of attention or H3; paper: 8", ge=1)
     width: int = Field(default=64, description="width of the trunk; paper: 256", ge=1)
     tokens: Literal["paired", "interleaved"] = Field(
         default="paired",
@@ -30,6 +32,11 @@ class HeadConfig(BaseModel, frozen=True, extra="forbid"):
         description="context: examples see all examples, whatever their order; causal: those "
         "before them; paper: causal",
     )
+    trunk: Trunk = Field(
+        default="attention",
+        description="what mixes tokens; hyena and h3 are causal and take interleaved tokens; "
+        "paper: attention",
+    )
     activation: Literal["relu2", "gelu"] = Field(
         default="relu2", description="of the perceptrons: relu(u)^2 or GPT-2's; paper: gelu"
     )
@@ -43,6 +50,11 @@ class HeadConfig(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(
                 "attention 'context' reads a set of examples: it needs tokens 'paired' and "
                 "positions 'none'; for others set attention to 'causal'"
+            )
+        if self.trunk != "attention" and (self.attention, self.tokens) != ("causal", "interleaved"):
+            raise ValueError(
+                f"trunk '{self.trunk}' reads a sequence from its beginning: set attention to "
+                "'causal' and tokens to 'interleaved'"
             )
         return self
 

@@ -1,4 +1,6 @@
-"""The reasoning head: a Transformer from (examples, query) to the logit of the label.
+"""The reasoning head: a trunk from (examples, query) to the logit of the label.
+
+The trunk is a Transformer, or has Hyena or H3 layers in the place of attention.
 
 `answer` takes k examples and any number of queries, which do not see one another. Causal heads also
 read a whole sequence at once (`forward`): every point is a query for the examples before it, so
@@ -11,10 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.sequence.config import HyenaConfig, SsmConfig
+from models.sequence.layers.h3 import H3
+from models.sequence.layers.hyena import Hyena
+from models.sequence.layers.mixer import Mixer
 from models.tart.config import HeadConfig
 
 _INIT_STD = 0.02  # GPT-2's
 _QUERIES = slice(0, None, 2)  # the tokens at which logits are read
+_APART = 64  # queries read at once in sequences of their own
 
 
 def interleaved_tokens(x: Tensor, y: Tensor) -> Tensor:
@@ -67,18 +74,12 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
 
 
 class Block(nn.Module):
-    """One pre-norm Transformer block of GPT-2: attention, then a perceptron of width 4D."""
+    """One pre-norm block of GPT-2: what mixes the tokens, then a perceptron of width 4D."""
 
-    def __init__(self, width: int, heads: int, activation: str) -> None:
-        super().__init__()
-        self.heads = heads
-        self.activation = activation
-        self.norm_attention = nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.attention_out = nn.Linear(width, width)
-        self.norm_mlp = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 4 * width)
-        self.down = nn.Linear(4 * width, width)
+    norm_mlp: nn.LayerNorm
+    up: nn.Linear
+    down: nn.Linear
+    activation: str
 
     def forward(
         self, h: Tensor, seen: int, mask: Tensor | None, rows: slice = slice(None)
@@ -87,16 +88,69 @@ class Block(nn.Module):
 
         The first `seen` tokens are keys; mask (L, seen): row sees column.
         """
+        h = h[:, rows] + self._mixed(h, seen, mask, rows)
+        u = self.up(self.norm_mlp(h))
+        u = F.gelu(u, approximate="tanh") if self.activation == "gelu" else F.relu(u).square()
+        mlp: Tensor = self.down(u)
+        return h + mlp
+
+    def _mixed(self, h: Tensor, seen: int, mask: Tensor | None, rows: slice) -> Tensor:
+        raise NotImplementedError
+
+    def _add_perceptron(self, width: int, activation: str) -> None:
+        """Last, so that parameters come in the order that initial values are drawn in."""
+        self.norm_mlp = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+        self.activation = activation
+
+
+class AttentionBlock(Block):
+    """Tokens mixed by attention."""
+
+    def __init__(self, width: int, heads: int, activation: str) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self._add_perceptron(width, activation)
+
+    def _mixed(self, h: Tensor, seen: int, mask: Tensor | None, rows: slice) -> Tensor:
         B, L, D = h.shape
         qkv = self.qkv(self.norm_attention(h)).view(B, L, 3, self.heads, D // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, L, D / H)
         shown = None if mask is None else mask[rows]
         mixed = attend(q[:, :, rows], k[:, :, :seen], v[:, :, :seen], shown)
-        h = h[:, rows] + self.attention_out(mixed.transpose(1, 2).flatten(2))
-        u = self.up(self.norm_mlp(h))
-        u = F.gelu(u, approximate="tanh") if self.activation == "gelu" else F.relu(u).square()
-        mlp: Tensor = self.down(u)
-        return h + mlp
+        out: Tensor = self.attention_out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+
+class ConvolutionBlock(Block):
+    """Tokens mixed by a layer of models/sequence: each sees all before it, whatever the mask."""
+
+    def __init__(self, width: int, mixer: Mixer, activation: str) -> None:
+        super().__init__()
+        self.norm_mixer = nn.LayerNorm(width)
+        self.mixer = mixer
+        self._add_perceptron(width, activation)
+
+    def _mixed(self, h: Tensor, seen: int, mask: Tensor | None, rows: slice) -> Tensor:
+        mixed: Tensor = self.mixer(self.norm_mixer(h))
+        return mixed[:, rows]
+
+
+def block(config: HeadConfig) -> Block:
+    """One block of a head's trunk."""
+    trunk, width = config.trunk, config.width
+    if trunk == "attention":
+        return AttentionBlock(width, config.heads, config.activation)
+    mixer: Mixer = (
+        Hyena(width, 2 * config.points, HyenaConfig(), None)
+        if trunk == "hyena"
+        else H3(width, SsmConfig(head_dim=width // config.heads))
+    )
+    return ConvolutionBlock(width, mixer, config.activation)
 
 
 class ReasoningHead(nn.Module):
@@ -117,9 +171,9 @@ class ReasoningHead(nn.Module):
             if config.positions == "learned"
             else None
         )
-        self.blocks = nn.ModuleList(
-            Block(config.width, config.heads, config.activation) for _ in range(config.layers)
-        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # convolutions begin with filters that they draw themselves
+            self.blocks = nn.ModuleList(block(config) for _ in range(config.layers))
         self.norm_out = nn.LayerNorm(config.width)
         self.read_out = nn.Linear(config.width, 1)
         mask = paired_mask if paired else interleaved_mask
@@ -155,6 +209,9 @@ class ReasoningHead(nn.Module):
         else:
             examples, asked = interleaved_tokens(x, y), queries
             places = torch.arange(2 * k)
+        if self.config.trunk != "attention":
+            parts = asked.split(_APART, dim=1)
+            return torch.cat([self._answer_apart(examples, part) for part in parts], dim=1)
         T = examples.shape[1]
         places = torch.cat((places, torch.full((Q,), 2 * k)))
         tokens = torch.cat((examples, asked), dim=1)
@@ -164,6 +221,18 @@ class ReasoningHead(nn.Module):
         mask[:, :T] = torch.ones(T + Q, T, dtype=torch.bool, device=x.device).tril()
         return self._read(tokens, places, T + Q, mask, slice(T, None))
 
+    def _answer_apart(self, examples: Tensor, asked: Tensor) -> Tensor:
+        """Every query in a sequence of its own: no mask hides it from the next in a convolution.
+
+        (B, T, D), (B, Q, D) -> (B, Q).
+        """
+        Q = asked.shape[1]
+        shown = examples.unsqueeze(1).expand(-1, Q, -1, -1)
+        tokens = torch.cat((shown, asked.unsqueeze(2)), dim=2).flatten(0, 1)  # (B Q, T + 1, D)
+        L = tokens.shape[1]
+        last = self._read(tokens, torch.arange(L), L, None, slice(L - 1, L))
+        return last.view(-1, Q)
+
     def _read(
         self, tokens: Tensor, places: Tensor, seen: int, mask: Tensor | None, asked: slice
     ) -> Tensor:
@@ -172,8 +241,8 @@ class ReasoningHead(nn.Module):
         h = self.read_in(tokens).to(tokens.dtype)
         if self.places is not None:
             h = h + self.places[places.to(h.device)]
-        for block in self.blocks[:-1]:
-            h = block(h, seen, mask)
+        for each in self.blocks[:-1]:
+            h = each(h, seen, mask)
         h = self.blocks[-1](h, seen, mask, asked)  # nothing reads the other tokens after it
         logits: Tensor = self.read_out(self.norm_out(h))
         return logits.squeeze(-1).to(tokens.dtype)
@@ -196,6 +265,8 @@ class ReasoningHead(nn.Module):
         """
         narrow = _INIT_STD / math.sqrt(2 * self.config.layers)
         for name, parameter in self.named_parameters():
+            if ".mixer." in name and not name.endswith("mixer.out.weight"):
+                continue  # as its layer has drawn it
             if name.startswith("read_in"):
                 spread = self.read_in.in_features**-0.5
                 nn.init.uniform_(parameter, -spread, spread, generator=generator)
@@ -203,7 +274,7 @@ class ReasoningHead(nn.Module):
                 nn.init.zeros_(parameter)
             elif "norm" in name:
                 nn.init.ones_(parameter)
-            elif name.endswith(("attention_out.weight", "down.weight")):
+            elif name.endswith((".out.weight", "attention_out.weight", "down.weight")):
                 nn.init.normal_(parameter, std=narrow, generator=generator)
             else:
                 nn.init.normal_(parameter, std=_INIT_STD, generator=generator)

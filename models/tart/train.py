@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
@@ -208,21 +209,37 @@ def head_from_bytes(weights: bytes, config: HeadConfig) -> ReasoningHead:
 
 def _optimisers(head: ReasoningHead, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """Adam for everything, or Muon for the blocks' matrices and Adam for the rest."""
-    matrices = [p for p in head.blocks.parameters() if p.ndim == 2]
+    # The small networks that draw Hyena's filters are no maps of the trunk.
+    matrices = [
+        module.weight
+        for name, module in head.blocks.named_modules()
+        if isinstance(module, nn.Linear) and ".filter." not in name
+    ]
     optimisers: list[torch.optim.Optimizer]
     if config.matrix_learning_rate is None:
-        optimisers = [torch.optim.Adam(head.parameters(), lr=config.learning_rate)]
+        optimisers = [torch.optim.Adam(_groups(head, [], config.learning_rate))]
     else:
-        ids = {id(p) for p in matrices}
-        rest = [p for p in head.parameters() if id(p) not in ids]
         optimisers = [
             torch.optim.Muon(matrices, lr=config.matrix_learning_rate, weight_decay=0.0),
-            torch.optim.Adam(rest, lr=config.learning_rate),
+            torch.optim.Adam(_groups(head, matrices, config.learning_rate)),
         ]
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["peak_lr"] = group["lr"]
     return optimisers
+
+
+def _groups(head: ReasoningHead, but: list[Tensor], rate: float) -> list[dict[str, Any]]:
+    """Adam's groups of all parameters but some, by rate: state spaces may have a lower one."""
+    left_out = {id(p) for p in but}
+    groups: dict[float, list[nn.Parameter]] = {}
+    for module in head.modules():
+        slower = getattr(module, "rates", {})
+        for name, parameter in module.named_parameters(recurse=False):
+            if id(parameter) not in left_out:
+                own = min(rate, slower[name].highest) if name in slower else rate
+                groups.setdefault(own, []).append(parameter)
+    return [{"params": members, "lr": own} for own, members in groups.items()]
 
 
 def _rate(config: TrainConfig, step: int) -> float:
