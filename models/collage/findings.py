@@ -186,6 +186,12 @@ def _correlation(means: Means, rows: NDArray[np.int64], metric: str) -> float:
 
 
 def _leak(means: Means, rows: NDArray[np.int64]) -> float:
+    """Slope of the change outside of the swept layer's mask over its noise, by that inside.
+
+    A layer whose noise is 0 does not change at all, whatever this layer does. What is left is
+    freedom of the others: about half lies in latents that the mask's edge crosses, which have a
+    noise in between, the rest near by, light and shadow on a ground that is free itself.
+    """
     outside, inside = (
         np.polyfit(LEVELS, _course(means, rows, metric), 1)[0] for metric in ("outside", "change")
     )
