@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.spacetime.config import ForecastConfig, ModelConfig, SplitConfig, TrainConfig
+from models.spacetime.config import ModelConfig, SplitConfig, TrainConfig
+from models.spacetime.forecast_config import ForecastConfig
 from models.spacetime.forecasters import (
     Fitted,
     errors_of_test_windows,
