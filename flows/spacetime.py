@@ -94,7 +94,7 @@ def _ett(dataset: str, *, rivals: tuple[str, ...] = (), slow: tuple[str, ...] = 
                 "train": {"epochs": 12, "stride": 4, "patience": 6},
                 "rivals": rivals,
                 "rivals_at_shortest": slow,
-                "rival_seconds": 150.0,
+                "rival_seconds": 90.0,
                 "search": SearchConfig(settings=_SETTINGS),
             },
         }
@@ -116,17 +116,7 @@ _FILES = (
             horizons=_HORIZONS,
             seeds=(0,),
             model=ModelConfig(transform="last", state=64, channels="apart"),
-            train=TrainConfig(epochs=4, stride=4, batch=16, patience=4),
-        ),
-    ),
-    # A window holds 414 series here.
-    CaseConfig(
-        series=SeriesConfig(dataset="m4_hourly"),
-        forecast=ForecastConfig(
-            horizons=(48,),
-            seeds=(0,),
-            model=ModelConfig(channels="apart"),
-            train=TrainConfig(epochs=4, stride=8, batch=2),
+            train=TrainConfig(epochs=4, stride=8, batch=16, patience=4),
         ),
     ),
 )
