@@ -106,7 +106,7 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
         return found
 
     @model_validator(mode="after")
-    def _lags_hold_what_the_models_read(self) -> Self:
+    def _fits_are_possible_and_differ(self) -> Self:
         asked = [(self.lag, self.model.transform)]
         asked += [(setting.lag, setting.transform) for setting in self.search.settings]
         for lag, transform in asked:
@@ -120,6 +120,10 @@ class ForecastConfig(BaseModel, frozen=True, extra="forbid"):
                 )
         if self.search.settings and self.search.seed in self.seeds:
             raise ValueError(f"seed {self.search.seed} chooses settings: take others to fit them")
+        rivals = self.rivals + self.rivals_at_shortest
+        for rival in rivals:
+            if rivals.count(rival) > 1:
+                raise ValueError(f"{rival} stands twice among the rivals: name each once")
         if min(self.horizons) < 1:
             raise ValueError(f"horizons must be at least 1 step, got {self.horizons}")
         return self

@@ -150,6 +150,30 @@ def correlate(u: Tensor, v: Tensor) -> Tensor:
     return torch.fft.irfft(spectrum, n=n_fft)[..., :d]
 
 
+def hankel(v: Tensor, columns: int) -> Tensor:
+    """H_ij = v_{i+j}, windows of v (..., n) as a view: (..., n - columns + 1, columns)."""
+    matrix: Tensor = _Hankel.apply(v, columns)  # type: ignore[no-untyped-call]
+    return matrix
+
+
+class _Hankel(torch.autograd.Function):
+    """The gradient sums antidiagonals: rows padded by their number line those up in columns."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, columns: int) -> Tensor:
+        return v.unfold(-1, columns, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        if grad.shape[-2] > grad.shape[-1]:  # the fewer rows, the less to pad
+            grad = grad.mT
+        rows, columns = grad.shape[-2:]
+        width = rows + columns - 1
+        skewed = F.pad(grad, (0, rows)).flatten(-2)[..., : rows * width]
+        return skewed.unflatten(-1, (rows, width)).sum(-2), None
+
+
 def fast_length(minimum: int) -> int:
     """Smallest size >= minimum, of few small factors, that FFT libraries handle quickly."""
     power = 1 << max(minimum - 1, 1).bit_length()

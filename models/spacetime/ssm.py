@@ -14,6 +14,7 @@ from models.spacetime.kernels import (
     companion_kernel,
     companion_matrix,
     correlate,
+    hankel,
     reciprocal_series,
 )
 
@@ -120,10 +121,10 @@ def final_state(a: Tensor, b: Tensor, u: Tensor, last_kernel: Tensor) -> Tensor:
     by_channel = u.transpose(0, 1)  # (D, B, L)
     # s_{L-1-n} = sum_i last_kernel_{L-2-n-i} u_i, which is 0 where no input came before.
     earlier = F.pad(last_kernel.flip(-1)[..., 1:], (0, d))  # (D, L + d - 1)
-    fed_back = by_channel @ earlier.unfold(-1, d, 1)  # (D, B, d), newest first
+    fed_back = by_channel @ hankel(earlier, d)  # (D, B, d), newest first
     recent = by_channel[..., -d:]
     recent = F.pad(recent, (d - recent.shape[-1], 0))
-    state = recent @ delays(b, d).flip(-2) + fed_back @ delays(a, d)
+    state = recent @ hankel(F.pad(b, (d - 1, 0)), d) + fed_back @ delays(a, d)
     return state.transpose(0, 1)
 
 
@@ -151,13 +152,12 @@ def roll_out(a: Tensor, b: Tensor, c: Tensor, k: Tensor, *, state: Tensor, horiz
     of all steps are rolled instead.
     """
     steps = min(horizon, max(a.shape[-1], _SHORTEST_BLOCK))
-    first, following, echo = block_maps(a.double(), b.double(), c.double(), k.double(), steps)
-    blocks = [state.transpose(0, 1) @ first.to(state.dtype)]  # (D, B, steps)
+    first, following, echo = block_maps(a, b, c, k, steps)
+    blocks = [state.transpose(0, 1) @ first]  # (D, B, steps)
     if horizon > steps:
         if _largest(echo.detach(), following.detach(), horizon) > _LARGEST_ECHO:
             rows = closed_loop_rows(a, b, c, k, horizon)
             return torch.matmul(state.transpose(0, 1), rows.transpose(1, 2)).transpose(0, 1)
-        following = following.to(state.dtype)
     for start in range(steps, horizon, steps):
         last = blocks[-1][..., -a.shape[-1] :]
         blocks.append(last @ following[..., : horizon - start])
@@ -178,19 +178,21 @@ def block_maps(
     recurrence q_0 y_h = -q_1 y_{h-1} .. - q_d y_{h-d} with q = det(I - x M) and echoes 1 / q.
     """
     d = a.shape[-1]
-    q, of_a, of_b = characteristic_series(a, b, c, k)
+    # A loop that grows loses digits in the inversion; double precision has some to lose.
+    q, of_a, of_b = characteristic_series(a.double(), b.double(), c.double(), k.double())
     echo = reciprocal_series(F.pad(q, (0, max(steps - d - 1, 0)))[..., :steps])
-    of_a, of_b = causal_conv(echo, torch.stack((of_a, of_b))).unbind(0)
-    shifted = torch.cat((c, of_a), dim=-1)[..., : d + steps - 1].unfold(-1, steps, 1)
-    added = F.pad(k, (0, d - 1)).unfold(-1, d, 1) @ delays(F.pad(of_b, (1, -1)), d)
+    of_a, of_b = causal_conv(echo, torch.stack((of_a, of_b))).to(a.dtype).unbind(0)
+    q, echo = q.to(a.dtype), echo.to(a.dtype)
+    shifted = torch.cat((c, of_a), dim=-1)[..., : d + steps - 1]
+    added = hankel(F.pad(k, (0, d - 1)), d) @ delays(F.pad(of_b, (1, -1)), d)
     # q_{d+h-p} y_p: what the outputs p = 0 .. d - 1 of a block leave for step h of the next.
-    left = F.pad(q[..., 1:], (0, d - 1)).unfold(-1, d, 1).flip(-2)
-    return shifted + added, -left @ delays(echo, d), echo
+    left = hankel(F.pad(-q[..., 1:], (0, d - 1)), d).flip(-2)
+    return hankel(shifted, steps) + added, left @ delays(echo, d), echo
 
 
 def delays(v: Tensor, rows: int) -> Tensor:
     """Rows v, x v, x^2 v .. of the series v (..., n): upper Toeplitz matrices (..., rows, n)."""
-    return F.pad(v, (rows - 1, 0)).unfold(-1, v.shape[-1], 1).flip(-2)
+    return hankel(F.pad(v, (rows - 1, 0)), v.shape[-1]).flip(-2)
 
 
 def characteristic_series(
