@@ -6,6 +6,7 @@ leading axes. The convention throughout is the paper code's: the output of step 
 after it has taken the input, y_k = c x_{k+1}, so the kernel is k_i = c A^i b, i = 0 .. L-1.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -136,9 +137,9 @@ class _CausalConv(torch.autograd.Function):
 def _blocks(y: Tensor, u: Tensor, k: Tensor, n_fft: int) -> list[Any]:
     """Parts of the first axis of y whose spectra fit a core's cache, where u has it and k not."""
     batched = u.dim() == y.dim() > k.dim() and len(u) == len(y)
-    if not batched:
+    if not batched or u.device.type != "cpu":
         return [...]
-    size = max(_BLOCK // max(n_fft * y[0].numel() // y.shape[-1], 1), 1)
+    size = max(_BLOCK // (n_fft * math.prod(y.shape[1:-1])), 1)
     return [slice(start, start + size) for start in range(0, len(y), size)]
 
 

@@ -153,11 +153,10 @@ def roll_out(a: Tensor, b: Tensor, c: Tensor, k: Tensor, *, state: Tensor, horiz
     """
     steps = min(horizon, max(a.shape[-1], _SHORTEST_BLOCK))
     first, following, echo = block_maps(a, b, c, k, steps)
-    blocks = [state.transpose(0, 1) @ first]  # (D, B, steps)
-    if horizon > steps:
-        if _largest(echo.detach(), following.detach(), horizon) > _LARGEST_ECHO:
-            rows = closed_loop_rows(a, b, c, k, horizon)
-            return torch.matmul(state.transpose(0, 1), rows.transpose(1, 2)).transpose(0, 1)
+    x = state.transpose(0, 1)  # (D, B, d)
+    if horizon > steps and _largest(echo.detach(), following.detach(), horizon) > _LARGEST_ECHO:
+        return (x @ closed_loop_rows(a, b, c, k, horizon).mT).transpose(0, 1)
+    blocks = [x @ first]
     for start in range(steps, horizon, steps):
         last = blocks[-1][..., -a.shape[-1] :]
         blocks.append(last @ following[..., : horizon - start])
