@@ -15,13 +15,13 @@ from data.datasets.series import series_digest
 from data.lake import TableRef
 from models.spacetime.classifier_config import ClassifierConfig
 from models.spacetime.config import (
-    ForecastConfig,
     ModelConfig,
     SearchConfig,
     SeriesConfig,
     SettingConfig,
     TrainConfig,
 )
+from models.spacetime.forecast_config import ForecastConfig
 from tasks.pipeline import pipeline
 from tasks.produces import results
 from tasks.series_labels import classification_scores
@@ -80,7 +80,7 @@ _SETTINGS = tuple(
 )
 
 
-def _ett(dataset: str, horizons: tuple[int, ...], *, rivals: tuple[str, ...] = ()) -> CaseConfig:
+def _ett(dataset: str, *, rivals: tuple[str, ...] = (), slow: tuple[str, ...] = ()) -> CaseConfig:
     """The oil temperature of an ETT file on two cores, by the setting that validates best."""
     return CaseConfig.model_validate(
         {
@@ -88,12 +88,13 @@ def _ett(dataset: str, horizons: tuple[int, ...], *, rivals: tuple[str, ...] = (
             "forecast": {
                 "channels": ("OT",),
                 "lag": 336,
-                "horizons": horizons,
+                "horizons": _HORIZONS,
                 "seeds": (11, 12, 13),
                 "model": {"transform": "mean", "state": 64},
                 "train": {"epochs": 12, "stride": 4, "patience": 6},
                 "rivals": rivals,
-                "rival_seconds": 120.0,
+                "rivals_at_shortest": slow,
+                "rival_seconds": 90.0,
                 "search": SearchConfig(settings=_SETTINGS),
             },
         }
@@ -102,8 +103,12 @@ def _ett(dataset: str, horizons: tuple[int, ...], *, rivals: tuple[str, ...] = (
 
 _HORIZONS = (96, 192, 336, 720)
 _FILES = (
-    _ett("ETTh1", _HORIZONS, rivals=("arima", "s4d", "lstm", "transformer")),
-    _ett("ETTh2", _HORIZONS, rivals=("arima",)),
+    _ett(
+        "ETTh1",
+        rivals=("nlinear", "dlinear"),
+        slow=("arima", "s4d", "lstm", "transformer", "nhits"),
+    ),
+    _ett("ETTh2"),
     CaseConfig(
         series=SeriesConfig(dataset="ETTh1"),
         forecast=ForecastConfig(
@@ -111,16 +116,14 @@ _FILES = (
             horizons=_HORIZONS,
             seeds=(0,),
             model=ModelConfig(transform="last", state=64, channels="apart"),
-            train=TrainConfig(epochs=6, stride=16, patience=6),
+            train=TrainConfig(epochs=4, stride=8, batch=16, patience=4),
         ),
     ),
 )
 PROFILES = {
     "quick": SpaceTimeConfig(),
     "standard": SpaceTimeConfig(
-        forecast=ForecastConfig(
-            lag=336, horizons=(24, 96, 168), seeds=(0, 1, 2), train=TrainConfig(epochs=20)
-        ),
+        forecast=ForecastConfig(horizons=(24, 168), rivals_at_shortest=("arima",)),
         files=_FILES,
         keep_every=24,
     ),

@@ -17,8 +17,8 @@ Deviations
 - Kernels come from the generating function by Newton inversion, not from powers of A or from the
   Woodbury identity on the unit circle: exact for every l and d, and no division by zero when a root
   of A lies on the circle, as it does for a random walk.
-- The closed loop's forecast is a quotient of power series: the first d steps are rolled, the rest
-  follows by one convolution. No horizon x d matrix a channel, nor its gradient, is formed.
+- The closed loop's forecast follows the recurrence of its characteristic polynomial, a block of
+  steps a product. No horizon x d matrix a channel, nor its gradient, is formed.
 - The fixed filters and the first state space are joined into one kernel before they meet a batch.
 - The last column is divided by max(1, ||a||_1), not by ||a||_1: stability needs no more, and an
   AR(1) process with a coefficient below 1 stays what it is.

@@ -66,7 +66,7 @@ class SpaceTime(ForecastNetwork):
 
     def run(self, inputs: Tensor, horizon: int) -> Tensor:
         """Transformed inputs (B, C, L) to transformed forecasts (B, C, horizon). Equations 5-7."""
-        closed, _, _ = self.decoder(self.encode(inputs), horizon)
+        closed = self.decoder.forecast(self.encode(inputs), horizon)
         forecast: Tensor = self.readout(closed)
         return forecast
 

@@ -17,7 +17,8 @@ from safetensors.torch import save as save_tensors
 from models.progress import Progress, silent
 from models.spacetime.arima import Arima, fit_arima
 from models.spacetime.baselines import Ridge, fit_ridge, lag_mean, last_value, seasonal_naive
-from models.spacetime.config import FitConfig, ForecastConfig
+from models.spacetime.config import FitConfig
+from models.spacetime.forecast_config import ForecastConfig
 from models.spacetime.intervals import conformal_radius, tracked_radius
 from models.spacetime.train import network_of, predict, train_network
 from models.spacetime.windows import Array, History

@@ -6,12 +6,16 @@ leading axes. The convention throughout is the paper code's: the output of step 
 after it has taken the input, y_k = c x_{k+1}, so the kernel is k_i = c A^i b, i = 0 .. L-1.
 """
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+# Values of a transform, and of its spectrum, that stay in a core's cache.
+_BLOCK = 2**17
 
 
 def companion_matrix(a: Tensor) -> Tensor:
@@ -91,32 +95,52 @@ class _CausalConv(torch.autograd.Function):
     """The gradients of a convolution are correlations with the spectra of the forward pass.
 
     Autograd would take complex transforms of twice the work, and one inverse transform a batch
-    row for the kernel's gradient, where the sum over the batch needs one in all.
+    row for the kernel's gradient, where the sum over the batch needs one in all. A batch goes by
+    in blocks whose spectra stay in a core's cache: their products are bound by memory.
     """
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, k: Tensor) -> Tensor:
         n_fft = fast_length(u.shape[-1] + k.shape[-1] - 1)
-        u_f, k_f = torch.fft.rfft(u, n=n_fft), torch.fft.rfft(k, n=n_fft)
-        ctx.save_for_backward(u_f, k_f)
-        ctx.sizes = u.shape[-1], k.shape[-1], n_fft
-        y: Tensor = torch.fft.irfft(u_f * k_f, n=n_fft)[..., : u.shape[-1]]
+        k_f = torch.fft.rfft(k, n=n_fft)
+        y = u.new_empty(*torch.broadcast_shapes(u.shape[:-1], k.shape[:-1]), u.shape[-1])
+        blocks = _blocks(y, u, k, n_fft)
+        spectra = []
+        for rows in blocks:
+            u_f = torch.fft.rfft(u[rows], n=n_fft)
+            y[rows] = torch.fft.irfft(u_f * k_f, n=n_fft)[..., : u.shape[-1]]
+            spectra.append(u_f)
+        ctx.save_for_backward(k_f, *spectra)
+        ctx.sizes = u.shape, k.shape[-1], n_fft, blocks
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, y_grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        u_f, k_f = ctx.saved_tensors
-        u_length, k_length, n_fft = ctx.sizes
-        y_f = torch.fft.rfft(y_grad, n=n_fft)
-        u_grad, k_grad = None, None
-        if ctx.needs_input_grad[0]:
-            spectrum = (y_f * k_f.conj()).sum_to_size(u_f.shape)
-            u_grad = torch.fft.irfft(spectrum, n=n_fft)[..., :u_length]
-        if ctx.needs_input_grad[1]:
-            spectrum = (y_f * u_f.conj()).sum_to_size(k_f.shape)
-            k_grad = torch.fft.irfft(spectrum, n=n_fft)[..., :k_length]
-        return u_grad, k_grad
+        k_f, *spectra = ctx.saved_tensors
+        u_shape, k_length, n_fft, blocks = ctx.sizes
+        u_grad = y_grad.new_empty(u_shape) if ctx.needs_input_grad[0] else None
+        k_grad = torch.zeros_like(k_f) if ctx.needs_input_grad[1] else None
+        k_f = k_f.conj_physical()
+        for rows, u_f in zip(blocks, spectra, strict=True):
+            y_f = torch.fft.rfft(y_grad[rows], n=n_fft)
+            if u_grad is not None:
+                spectrum = (y_f * k_f).sum_to_size(u_f.shape)
+                u_grad[rows] = torch.fft.irfft(spectrum, n=n_fft)[..., : u_shape[-1]]
+            if k_grad is not None:
+                k_grad += (y_f * u_f.conj_physical()).sum_to_size(k_f.shape)
+        if k_grad is None:
+            return u_grad, None
+        return u_grad, torch.fft.irfft(k_grad, n=n_fft)[..., :k_length]
+
+
+def _blocks(y: Tensor, u: Tensor, k: Tensor, n_fft: int) -> list[Any]:
+    """Parts of the first axis of y whose spectra fit a core's cache, where u has it and k not."""
+    batched = u.dim() == y.dim() > k.dim() and len(u) == len(y)
+    if not batched or u.device.type != "cpu":
+        return [...]
+    size = max(_BLOCK // (n_fft * math.prod(y.shape[1:-1])), 1)
+    return [slice(start, start + size) for start in range(0, len(y), size)]
 
 
 def correlate(u: Tensor, v: Tensor) -> Tensor:
@@ -125,6 +149,30 @@ def correlate(u: Tensor, v: Tensor) -> Tensor:
     n_fft = fast_length(2 * d)
     spectrum = torch.fft.rfft(u, n=n_fft) * torch.fft.rfft(v, n=n_fft).conj()
     return torch.fft.irfft(spectrum, n=n_fft)[..., :d]
+
+
+def hankel(v: Tensor, columns: int) -> Tensor:
+    """H_ij = v_{i+j}, windows of v (..., n) as a view: (..., n - columns + 1, columns)."""
+    matrix: Tensor = _Hankel.apply(v, columns)  # type: ignore[no-untyped-call]
+    return matrix
+
+
+class _Hankel(torch.autograd.Function):
+    """The gradient sums antidiagonals: rows padded by their number line those up in columns."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, columns: int) -> Tensor:
+        return v.unfold(-1, columns, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        if grad.shape[-2] > grad.shape[-1]:  # the fewer rows, the less to pad
+            grad = grad.mT
+        rows, columns = grad.shape[-2:]
+        width = rows + columns - 1
+        skewed = F.pad(grad, (0, rows)).flatten(-2)[..., : rows * width]
+        return skewed.unflatten(-1, (rows, width)).sum(-2), None
 
 
 def fast_length(minimum: int) -> int:

@@ -14,11 +14,14 @@ from models.spacetime.kernels import (
     companion_kernel,
     companion_matrix,
     correlate,
+    hankel,
     reciprocal_series,
 )
 
-# 1 / det(I - x (A + B K)) up to here leaves the digits of single precision to its products.
-_LARGEST_INVERSE = 1e4
+# Echoes 1 / det(I - x (A + B K)) up to here leave the digits of single precision to a recurrence.
+_LARGEST_ECHO = 1e4
+# Outputs that one product makes, even where the state is smaller.
+_SHORTEST_BLOCK = 64
 
 
 class CompanionSSM(nn.Module):
@@ -84,12 +87,20 @@ class ClosedLoopSSM(nn.Module):
         K x_{t+1}, the layer's guess of u_{t+1}. All four vectors are bounded to ||.||_1 <= 1
         in both loops alike.
         """
-        a, b, c, k = (bound_l1(v) for v in (self.a, self.b, self.c, self.k))
+        a, b, c, k = self._bounded()
         kernels = companion_kernel(a, b, torch.stack((c, k, last_unit(a))), u.shape[-1])
-        outputs = causal_conv(u.unsqueeze(1), kernels)  # (B, 3, D, L)
-        open_loop, next_input, last_state = outputs.unbind(1)
-        state = final_state(a, b, u, last_state)
+        open_loop, next_input = causal_conv(u.unsqueeze(1), kernels[:2]).unbind(1)
+        state = final_state(a, b, u, kernels[2])
         return roll_out(a, b, c, k, state=state, horizon=horizon), open_loop, next_input
+
+    def forecast(self, u: Tensor, horizon: int) -> Tensor:
+        """The first output of `forward` alone: (B, D, L) -> (B, D, horizon)."""
+        a, b, c, k = self._bounded()
+        state = final_state(a, b, u, companion_kernel(a, b, last_unit(a), u.shape[-1]))
+        return roll_out(a, b, c, k, state=state, horizon=horizon)
+
+    def _bounded(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return bound_l1(self.a), bound_l1(self.b), bound_l1(self.c), bound_l1(self.k)
 
 
 def advance(a: Tensor, b: Tensor, u: Tensor, state: Tensor) -> Tensor:
@@ -98,17 +109,23 @@ def advance(a: Tensor, b: Tensor, u: Tensor, state: Tensor) -> Tensor:
     return F.pad(state, (1, -1)) + last * a + u.unsqueeze(-1) * b
 
 
-def final_state(a: Tensor, b: Tensor, u: Tensor, last_state: Tensor) -> Tensor:
+def final_state(a: Tensor, b: Tensor, u: Tensor, last_kernel: Tensor) -> Tensor:
     """x_L = sum_i A^{L-1-i} B u_i for a, b (D, d) and u (B, D, L); returns (B, D, d).
 
-    last_state: e_d x_{t+1} (B, D, L), the layer's output with C = e_d. A state forgets by being
-    shifted out, so only the last d steps count: with s_t = e_d x_t, which the last column feeds
-    back,  x_L[j] = sum_{n <= j} b_{j-n} u_{L-1-n} + a_{j-n} s_{L-1-n}.  Two short convolutions
-    stand in for the d x L matrix of the vectors A^i B.
+    last_kernel: e_d A^i B (D, L), the layer's kernel with C = e_d. A state forgets by being shifted
+    out, so only the last d steps count: with s_t = e_d x_t, which the last column feeds back,
+    x_L[j] = sum_{n <= j} b_{j-n} u_{L-1-n} + a_{j-n} s_{L-1-n}.  Three products of small Toeplitz
+    matrices stand in for the d x L matrix of the vectors A^i B.
     """
     d = a.shape[-1]
-    fed_back = F.pad(last_state, (1, 0))[..., :-1]  # s_t = e_d x_t, and x_0 = 0
-    return causal_conv(_newest_first(u, d), b) + causal_conv(_newest_first(fed_back, d), a)
+    by_channel = u.transpose(0, 1)  # (D, B, L)
+    # s_{L-1-n} = sum_i last_kernel_{L-2-n-i} u_i, which is 0 where no input came before.
+    earlier = F.pad(last_kernel.flip(-1)[..., 1:], (0, d))  # (D, L + d - 1)
+    fed_back = by_channel @ hankel(earlier, d)  # (D, B, d), newest first
+    recent = by_channel[..., -d:]
+    recent = F.pad(recent, (d - recent.shape[-1], 0))
+    state = recent @ hankel(F.pad(b, (d - 1, 0)), d) + fed_back @ delays(a, d)
+    return state.transpose(0, 1)
 
 
 def last_unit(a: Tensor) -> Tensor:
@@ -128,38 +145,75 @@ def final_state_reference(a: Tensor, b: Tensor, u: Tensor) -> Tensor:
 def roll_out(a: Tensor, b: Tensor, c: Tensor, k: Tensor, *, state: Tensor, horizon: int) -> Tensor:
     """C (A + B K)^h x for states (B, D, d) and h < horizon: (B, D, horizon). Section 3.2. Exact.
 
-    The forecast is rational in the delay: sum_h y_h x^h = n(x) / q(x) with the characteristic
-    polynomial q = det(I - x (A + B K)) of the channel and a numerator of degree below d. So the
-    first d rows C (A + B K)^h give n, and one convolution with 1 / q all of the horizon: the
-    product of D dense matrices of horizon x d, and their gradients, is never formed. Where some
-    loop grows so fast that this would lose digits, the rows of all steps are rolled instead.
+    By Cayley and Hamilton the outputs satisfy the recurrence whose coefficients are those of
+    det(I - x (A + B K)): one small matrix a channel takes the state to a block of outputs, another
+    a block's last d to the next block. The product of D dense matrices of horizon x d, and their
+    gradients, is never formed. Where some loop grows so fast that this would lose digits, the rows
+    of all steps are rolled instead.
+    """
+    steps = min(horizon, max(a.shape[-1], _SHORTEST_BLOCK))
+    first, following, echo = block_maps(a, b, c, k, steps)
+    x = state.transpose(0, 1)  # (D, B, d)
+    if horizon > steps and _largest(echo.detach(), following.detach(), horizon) > _LARGEST_ECHO:
+        return (x @ closed_loop_rows(a, b, c, k, horizon).mT).transpose(0, 1)
+    blocks = [x @ first]
+    for start in range(steps, horizon, steps):
+        last = blocks[-1][..., -a.shape[-1] :]
+        blocks.append(last @ following[..., : horizon - start])
+    return torch.cat(blocks, dim=-1).transpose(0, 1)
+
+
+def block_maps(
+    a: Tensor, b: Tensor, c: Tensor, k: Tensor, steps: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Maps of states, and of d outputs, to outputs (D, d, steps); echoes of the loop (D, steps).
+
+    Of vectors (D, d), steps >= d or no second map is needed. With M = A + B K a unit state e_j
+    shifts down to e_d, is fed back as a, and adds K_{j+m} b at the m-th step on its way:
+
+        C M^h e_j = C_{j+h} or, once it is fed back, C M^{h+j-d} a, + sum_m K_{j+m} C M^{h-1-m} b,
+
+    so that two series, those of a and of b, hold the whole first map. The second continues the
+    recurrence q_0 y_h = -q_1 y_{h-1} .. - q_d y_{h-d} with q = det(I - x M) and echoes 1 / q.
     """
     d = a.shape[-1]
     # A loop that grows loses digits in the inversion; double precision has some to lose.
-    q = characteristic_series(a.double(), b.double(), k.double(), horizon)
-    inverse = reciprocal_series(q)
-    rational = horizon > d and bool(inverse.detach().abs().max() < _LARGEST_INVERSE)
-    rows = closed_loop_rows(a, b, c, k, d if rational else horizon)
-    rolled = torch.matmul(state.transpose(0, 1), rows.transpose(1, 2)).transpose(0, 1)
-    if not rational:
-        return rolled
-    numerator = causal_conv(rolled, q[..., :d].to(rolled.dtype))
-    return causal_conv(inverse.to(rolled.dtype), numerator)
+    q, of_a, of_b = characteristic_series(a.double(), b.double(), c.double(), k.double())
+    echo = reciprocal_series(F.pad(q, (0, max(steps - d - 1, 0)))[..., :steps])
+    of_a, of_b = causal_conv(echo, torch.stack((of_a, of_b))).to(a.dtype).unbind(0)
+    q, echo = q.to(a.dtype), echo.to(a.dtype)
+    shifted = torch.cat((c, of_a), dim=-1)[..., : d + steps - 1]
+    added = hankel(F.pad(k, (0, d - 1)), d) @ delays(F.pad(of_b, (1, -1)), d)
+    # q_{d+h-p} y_p: what the outputs p = 0 .. d - 1 of a block leave for step h of the next.
+    left = hankel(F.pad(-q[..., 1:], (0, d - 1)), d).flip(-2)
+    return hankel(shifted, steps) + added, left @ delays(echo, d), echo
 
 
-def characteristic_series(a: Tensor, b: Tensor, k: Tensor, length: int) -> Tensor:
-    """det(I - x (A + B K)) up to x^(length - 1) for vectors (D, d): (D, length).
+def delays(v: Tensor, rows: int) -> Tensor:
+    """Rows v, x v, x^2 v .. of the series v (..., n): upper Toeplitz matrices (..., rows, n)."""
+    return hankel(F.pad(v, (rows - 1, 0)), v.shape[-1]).flip(-2)
 
-    A + B K is the shift plus two rank-one terms, and det(I - x S) = 1: with P_uv = u (I - x S)^-1 v
-    the determinant is that of 2 x 2,  (1 - x P_ea)(1 - x P_kb) - x^2 P_eb P_ka,  of degree d.
+
+def characteristic_series(
+    a: Tensor, b: Tensor, c: Tensor, k: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """q = det(I - x M), M = A + B K, and q times the series of C M^i a and of C M^i b.
+
+    Of vectors (D, d): polynomials (D, d + 1), (D, d), (D, d). M is the shift S plus two rank-one
+    terms, and det(I - x S) = 1. With P_uv = u (I - x S)^-1 v the determinant is that of 2 x 2,
+    (1 - x P_ea)(1 - x P_kb) - x^2 P_eb P_ka,  and the others are products with its adjugate.
     """
     d = a.shape[-1]
-    p_ea, p_eb = a.flip(-1), b.flip(-1)
-    p_ka, p_kb = correlate(k, a), correlate(k, b)
-    # Products of two of degree d - 1; what exceeds x^d in them cancels.
-    crossed = causal_conv(p_ea, p_kb) - causal_conv(p_eb, p_ka)
-    q = F.pad(-p_ea - p_kb, (1, 0), value=1.0) + F.pad(crossed[..., : d - 1], (2, 0))
-    return F.pad(q, (0, max(length - d - 1, 0)))[..., :length]
+    e_a, e_b = a.flip(-1), b.flip(-1)
+    k_a, k_b, c_a, c_b = correlate(torch.stack((k, k, c, c)), torch.stack((a, b, a, b)))
+    # Products of two of degree d - 1; what exceeds the degrees above cancels.
+    products = causal_conv(
+        torch.stack((e_a, e_b, c_a, c_b, c_b, c_a)), torch.stack((k_b, k_a, k_b, k_a, e_a, e_b))
+    )
+    plus, minus = products[::2], products[1::2]
+    crossed = F.pad(plus - minus, (1, 0))[..., :d]
+    q = F.pad(crossed[0] - e_a - k_b, (1, 0), value=1.0)
+    return q, c_a - crossed[1], c_b - crossed[2]
 
 
 def closed_loop_rows(a: Tensor, b: Tensor, c: Tensor, k: Tensor, horizon: int) -> Tensor:
@@ -194,7 +248,10 @@ def uniform_vectors(rows: int, state: int) -> nn.Parameter:
     return nn.Parameter((2 * torch.rand(rows, state) - 1) / state**0.5)
 
 
-def _newest_first(u: Tensor, d: int) -> Tensor:
-    """The last d steps of u (..., L), newest first, with zeros before the series began."""
-    recent = u[..., -d:].flip(-1)
-    return F.pad(recent, (0, d - recent.shape[-1]))
+def _largest(echo: Tensor, following: Tensor, horizon: int) -> float:
+    """Largest of the loops' echoes up to the horizon: (D, n) and the map (D, d, n) of blocks."""
+    largest, block = echo.abs().max(), echo.unsqueeze(1)
+    for _ in range(echo.shape[-1], horizon, echo.shape[-1]):
+        block = block[..., -following.shape[1] :] @ following
+        largest = torch.maximum(largest, block.abs().max())
+    return float(largest)

@@ -24,7 +24,7 @@ from models.spacetime.rivals import LSTM, S4D, Transformer
 from models.spacetime.windows import Array
 from models.training import torch_threads, warmup_cosine
 
-# Predictions in batches of this size: as fast as any, and the memory stays small.
+# Predictions in batches of so many series: as fast as any, and the memory stays small.
 _PREDICT_BATCH = 512
 # Weights and dropout draw from the one generator of the process. Fits that run side by side in
 # threads take turns with it, and its state is put back afterwards.
@@ -108,10 +108,11 @@ def predict(network: ForecastNetwork, lags: Array, horizon: int) -> Array:
     """Forecasts (n, horizon, C) of standardised lags (n, L, C), without dropout."""
     network.eval()
     device = network.transform.scale.device
+    batch = max(_PREDICT_BATCH * network.inside // lags.shape[2], 1)
     with torch.inference_mode():
         parts = [
-            network(_tensor(lags[start : start + _PREDICT_BATCH]).to(device), horizon).cpu()
-            for start in range(0, len(lags), _PREDICT_BATCH)
+            network(_tensor(lags[start : start + batch]).to(device), horizon).cpu()
+            for start in range(0, len(lags), batch)
         ]
     return torch.cat(parts).double().numpy()
 

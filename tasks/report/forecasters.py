@@ -28,8 +28,7 @@ def forecast_tests(catalog: Catalog) -> Found | None:
     listing = [
         [
             row["rival"], row["horizon"], error_size(row["spacetime"]),
-            error_size(row["rival_loss"]), NOTHING if row["p_value"] is None
-            else f"{row['p_value']:.3f}", row["degrees"], row["verdict"],
+            error_size(row["rival_loss"]), _chance(row["p_value"]), row["degrees"], row["verdict"],
             Cell(f"{row['dataset']}, {row['target']}", "whole"),
         ]
         for row in found
@@ -42,6 +41,12 @@ def forecast_tests(catalog: Catalog) -> Found | None:
         "means over seeds. Windows overlap: the degrees of freedom are about how many do not."
     )
     return Found([], [table(columns, listing), note(caption)])
+
+
+def _chance(p_value: float | None) -> str:
+    if p_value is None:
+        return NOTHING
+    return f"{p_value:.3f}" if p_value >= 5e-4 else "< 0.001"
 
 
 def forecaster_spectra(catalog: Catalog) -> Found | None:

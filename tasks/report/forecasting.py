@@ -33,7 +33,7 @@ from tasks.report.reading import Block, Found, Row, Section, filled_by
 _OURS = "spacetime"
 _MODELS = (
     _OURS, "ridge", "seasonal_naive", "last_value", "lag_mean", "arima", "s4d", "lstm",
-    "transformer",
+    "transformer", "nlinear", "dlinear", "patchtst", "nhits",
 )  # fmt: skip
 _CASE = ("dataset", "target", "lag", "horizon")
 _CONTEXT = 48  # most steps of truth drawn before the origin

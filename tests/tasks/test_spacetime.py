@@ -8,13 +8,13 @@ from data.datasets.series import series_digest
 from data.lake import Lake
 from data.lake.tables import CONTRACTS
 from models.spacetime.config import (
-    ForecastConfig,
     ModelConfig,
     SearchConfig,
     SeriesConfig,
     SettingConfig,
     TrainConfig,
 )
+from models.spacetime.forecast_config import ForecastConfig
 from models.spacetime.future_config import FutureConfig
 from tasks.spacetime import (
     Source,

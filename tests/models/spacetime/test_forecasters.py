@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.spacetime.config import ForecastConfig, ModelConfig, SplitConfig, TrainConfig
+from models.spacetime.config import ModelConfig, SplitConfig, TrainConfig
+from models.spacetime.forecast_config import ForecastConfig
 from models.spacetime.forecasters import (
     Fitted,
     errors_of_test_windows,
@@ -168,6 +169,15 @@ def test_arima_among_the_forecasters(series: History) -> None:
     assert error < 0.1 * np.square(targets).mean()
 
 
+def test_slow_rivals_are_fitted_at_the_shortest_horizon_only() -> None:
+    asked = CONFIG.model_copy(
+        update={"horizons": (8, 4), "rivals": ("s4d",), "rivals_at_shortest": ("arima", "lstm")}
+    )
+    found = {(one.model, one.horizon) for one in asked.fits()}
+    assert {("s4d", 8), ("s4d", 4), ("arima", 4), ("lstm", 4)} <= found
+    assert not {("arima", 8), ("lstm", 8)} & found
+
+
 def test_unknown_forecaster_and_lost_weights() -> None:
     lags, settings = np.zeros((1, LAG, 1)), CONFIG.fits()[0].model_dump_json()
     with pytest.raises(ValueError, match="unknown forecaster 'oracle'"):
@@ -182,6 +192,9 @@ def test_unknown_forecaster_and_lost_weights() -> None:
         pytest.param({"lag": 20}, "must hold a whole season", id="lag-below-season"),
         pytest.param({"lag": 50}, "leaves 26 inputs", id="lag-below-state"),
         pytest.param({"horizons": (0,)}, "at least 1 step", id="no-horizon"),
+        pytest.param(
+            {"rivals": ["lstm"], "rivals_at_shortest": ["lstm"]}, "lstm stands twice", id="twice"
+        ),
         pytest.param({"horizon": 3}, "Extra inputs", id="unknown-field"),
     ],
 )

@@ -13,6 +13,7 @@ from models.spacetime.kernels import (
     companion_kernel_reference,
     companion_matrix,
     fast_length,
+    hankel,
     reciprocal_series,
 )
 
@@ -143,6 +144,27 @@ def test_causal_conv_gradcheck_when_broadcast(
         for shape in (u_shape, k_shape)
     )
     assert torch.autograd.gradcheck(causal_conv, (u, k))
+
+
+def test_a_batch_that_goes_by_in_blocks_is_convolved_like_its_rows() -> None:
+    generator = torch.Generator().manual_seed(3)
+    u = torch.randn(5, 20, 2000, generator=generator, dtype=torch.float64, requires_grad=True)
+    k = torch.randn(20, 1500, generator=generator, dtype=torch.float64, requires_grad=True)
+    rows = torch.stack([causal_conv(row, k) for row in u])
+    torch.testing.assert_close(causal_conv(u, k), rows)
+    weights = torch.randn(rows.shape, generator=generator, dtype=torch.float64)
+    for one, other in zip(
+        *(torch.autograd.grad((y * weights).sum(), (u, k)) for y in (causal_conv(u, k), rows)),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(("length", "columns"), [(1, 1), (5, 2), (5, 4), (7, 7), (40, 3)])
+def test_hankel_is_overlapping_windows(length: int, columns: int) -> None:
+    v = torch.randn(2, length, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(hankel(v, columns), v.unfold(-1, columns, 1))
+    assert torch.autograd.gradcheck(hankel, (v, columns))
 
 
 @given(st.integers(1, 100_000))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.spacetime.config import ForecastConfig, ModelConfig, SettingConfig, TrainConfig
+from models.spacetime.config import ModelConfig, SettingConfig, TrainConfig
+from models.spacetime.forecast_config import ForecastConfig
 from models.spacetime.selection import Trial, best_setting, rolling_origins, try_setting
 from models.spacetime.windows import History
 
