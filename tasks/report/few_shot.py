@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from data.lake.catalog import Catalog
@@ -25,7 +26,7 @@ from tasks.report.scores import distinct, kind, tally
 
 _METHODS = ("tart", "logistic regression", "bayes", "majority", "penalised regression")
 _FEW_SHOT = {"accuracy": "accuracy", "brier": "Brier score"}
-_SHOWN_TASKS = 6
+_SHOWN_TASKS = 8
 
 
 def tart_scores(catalog: Catalog) -> Found | None:
@@ -49,7 +50,10 @@ def _synthetic(catalog: Catalog) -> Found | None:
     if not found:
         return None
     methods = [m for m in _METHODS if m in distinct(found, "method")]
-    sets = list(dict.fromkeys((r["task"], r["base_model"], r["embedding"]) for r in found))
+    sets = sorted(
+        {(r["task"], r["base_model"], r["embedding"]) for r in found},
+        key=lambda key: (_by_number(key[0]), key[1:]),
+    )
     drawn: list[Html] = []
     told, words = [], []
     for task, base, embedding in sets:
@@ -100,6 +104,12 @@ def _by_k(found: Sequence[Row], methods: Sequence[str], metric: str, says: str) 
                  bold=method == "tart", points=True)
         )  # fmt: skip
     return chart(lines, x="examples k", y=_FEW_SHOT[metric], says=says, ticks=ticks)
+
+
+def _by_number(name: str) -> list[str | float]:
+    """A sort key that puts alpha=2 before alpha=10."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", name)
+    return [float(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
 def _few_shot_row(name: str, row: Row) -> list[object]:
