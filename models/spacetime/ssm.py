@@ -152,7 +152,9 @@ def roll_out(a: Tensor, b: Tensor, c: Tensor, k: Tensor, *, state: Tensor, horiz
     of all steps are rolled instead.
     """
     steps = min(horizon, max(a.shape[-1], _SHORTEST_BLOCK))
-    first, following, echo = block_maps(a, b, c, k, steps)
+    # A loop that grows loses digits in the maps; double precision has some to lose.
+    maps = block_maps(a.double(), b.double(), c.double(), k.double(), steps)
+    first, following, echo = (one.to(state.dtype) for one in maps)
     x = state.transpose(0, 1)  # (D, B, d)
     if horizon > steps and _largest(echo.detach(), following.detach(), horizon) > _LARGEST_ECHO:
         return (x @ closed_loop_rows(a, b, c, k, horizon).mT).transpose(0, 1)
@@ -177,11 +179,9 @@ def block_maps(
     recurrence q_0 y_h = -q_1 y_{h-1} .. - q_d y_{h-d} with q = det(I - x M) and echoes 1 / q.
     """
     d = a.shape[-1]
-    # A loop that grows loses digits in the inversion; double precision has some to lose.
-    q, of_a, of_b = characteristic_series(a.double(), b.double(), c.double(), k.double())
+    q, of_a, of_b = characteristic_series(a, b, c, k)
     echo = reciprocal_series(F.pad(q, (0, max(steps - d - 1, 0)))[..., :steps])
-    of_a, of_b = causal_conv(echo, torch.stack((of_a, of_b))).to(a.dtype).unbind(0)
-    q, echo = q.to(a.dtype), echo.to(a.dtype)
+    of_a, of_b = causal_conv(echo, torch.stack((of_a, of_b))).unbind(0)
     shifted = torch.cat((c, of_a), dim=-1)[..., : d + steps - 1]
     added = hankel(F.pad(k, (0, d - 1)), d) @ delays(F.pad(of_b, (1, -1)), d)
     # q_{d+h-p} y_p: what the outputs p = 0 .. d - 1 of a block leave for step h of the next.
