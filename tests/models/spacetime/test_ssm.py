@@ -287,3 +287,27 @@ def test_roll_out_keeps_its_digits_in_single_precision(column: str) -> None:
     largest = literal.abs().amax(dim=-1, keepdim=True)
     error = (roll_out(*vectors, state=x, horizon=720) - literal).abs() / largest
     assert error.max() < 1e-4
+
+
+@pytest.mark.parametrize("column", ["random", "walk", "positive"])
+def test_roll_out_s_gradients_keep_their_digits_in_single_precision(column: str) -> None:
+    """Also over the longest horizon that is fitted, against rows rolled in double."""
+    torch.manual_seed(0)
+    shift = 0.5 if column == "random" else 0.0
+    vectors = [bound_l1(torch.rand(8, 32) - shift) for _ in range(4)]
+    if column == "walk":
+        vectors[0] = unit(32, 31).float().repeat(8, 1)
+    given = [*vectors, torch.randn(4, 8, 32)]
+    weights = torch.randn(4, 8, 720)
+
+    def gradients(dtype: torch.dtype) -> tuple[Tensor, ...]:
+        *vectors, x = (v.to(dtype).requires_grad_() for v in given)
+        if dtype == DOUBLE:
+            y = torch.einsum("dhj,bdj->bdh", closed_loop_rows(*vectors, 720), x)
+        else:
+            y = roll_out(*vectors, state=x, horizon=720)
+        y = y / y.detach().abs().amax(dim=-1, keepdim=True)
+        return torch.autograd.grad((y * weights.to(dtype)).sum(), [*vectors, x])
+
+    for single, double in zip(gradients(torch.float32), gradients(DOUBLE), strict=True):
+        assert (single - double).norm() < 3e-5 * double.norm()
