@@ -8,6 +8,7 @@ that one pass predicts every y_i from x_1 y_1 .. x_(i-1) y_(i-1) x_i.
 """
 
 import math
+from abc import abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -94,8 +95,9 @@ class Block(nn.Module):
         mlp: Tensor = self.down(u)
         return h + mlp
 
+    @abstractmethod
     def _mixed(self, h: Tensor, seen: int, mask: Tensor | None, rows: slice) -> Tensor:
-        raise NotImplementedError
+        """What is added to the tokens `rows`; arguments as in `forward`."""
 
     def _add_perceptron(self, width: int, activation: str) -> None:
         """Last, so that parameters come in the order that initial values are drawn in."""
