@@ -93,6 +93,17 @@ def _synthetic(
     return SweepConfig(task=task, fits=fits, test_lengths=(40,))
 
 
+def _long_recall() -> SweepConfig:
+    """Hyena's recall at length 512, for its implicit filters and for explicit ones of 64 taps."""
+    kinds: tuple[Kind, ...] = ("hyena", "conv1d")
+    train = TrainConfig(epochs=60, learning_rate=1e-3, stop_at=0.998, checks=60)
+    task = TaskConfig(name="recall", length=512, vocabulary=10, train=2000, asked="answer")
+    fits = tuple(
+        FitConfig(model=_pure(kind, width=64, mlp=256, dropout=0.0), train=train) for kind in kinds
+    )
+    return SweepConfig(task=task, fits=fits)
+
+
 def _digits(train: TrainConfig, seeds: tuple[int, ...]) -> SweepConfig:
     fits = tuple(
         FitConfig(
@@ -176,6 +187,7 @@ PROFILES = {
         sweeps=(
             _synthetic("recall", "answer", TrainConfig(epochs=25, learning_rate=2e-3)),
             _synthetic("induction", "answer", TrainConfig(epochs=15, learning_rate=2e-3)),
+            _long_recall(),
             *map(_addition, (2, 3, 4)),
             _digits(TrainConfig(epochs=40, learning_rate=2e-3, weight_decay=0.01), (0, 1, 2)),
             _mqar(64, 4, TrainConfig(epochs=16, batch=256, learning_rate=3e-3, stop_at=0.99)),
