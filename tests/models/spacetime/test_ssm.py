@@ -272,14 +272,20 @@ def test_characteristic_series_is_the_determinant() -> None:
         torch.testing.assert_close(characteristic_series(a, b, c, k)[0] @ powers, literal)
 
 
-@pytest.mark.parametrize("column", ["random", "walk", "positive"])
-def test_roll_out_keeps_its_digits_in_single_precision(column: str) -> None:
-    """Even where a forecast grows by ten orders of magnitude over its horizon."""
+def loops(column: str) -> list[Tensor]:
+    """a, b, c and k (8, 32) in single precision, by the kind of the last column a."""
     torch.manual_seed(0)
     shift = 0.5 if column == "random" else 0.0
     vectors = [bound_l1(torch.rand(8, 32) - shift) for _ in range(4)]
     if column == "walk":
         vectors[0] = unit(32, 31).float().repeat(8, 1)
+    return vectors
+
+
+@pytest.mark.parametrize("column", ["random", "walk", "positive"])
+def test_roll_out_keeps_its_digits_in_single_precision(column: str) -> None:
+    """Even where a forecast grows by ten orders of magnitude over its horizon."""
+    vectors = loops(column)
     x = torch.randn(4, 8, 32)
     literal = torch.einsum(
         "dhj,bdj->bdh", closed_loop_rows(*(v.double() for v in vectors), 720), x.double()
@@ -292,12 +298,7 @@ def test_roll_out_keeps_its_digits_in_single_precision(column: str) -> None:
 @pytest.mark.parametrize("column", ["random", "walk", "positive"])
 def test_roll_out_s_gradients_keep_their_digits_in_single_precision(column: str) -> None:
     """Also over the longest horizon that is fitted, against rows rolled in double."""
-    torch.manual_seed(0)
-    shift = 0.5 if column == "random" else 0.0
-    vectors = [bound_l1(torch.rand(8, 32) - shift) for _ in range(4)]
-    if column == "walk":
-        vectors[0] = unit(32, 31).float().repeat(8, 1)
-    given = [*vectors, torch.randn(4, 8, 32)]
+    given = [*loops(column), torch.randn(4, 8, 32)]
     weights = torch.randn(4, 8, 720)
 
     def gradients(dtype: torch.dtype) -> tuple[Tensor, ...]:
