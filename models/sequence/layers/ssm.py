@@ -7,15 +7,17 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import gelu, glu
 
 from models.sequence.config import SsmConfig
-from models.sequence.layers.mixer import Mixer, Rate, Step
+from models.sequence.layers.mixer import Mixer, Rate, Step, from_channels
 from models.sequence.ops.fft import fft_conv
-from models.sequence.ops.state_passing import ssm_kernel, state_passing
+from models.sequence.ops.state_passing import last_state, ssm_kernel, state_passing
 from models.sequence.ops.streams import SsmStream
 
-# From here on chunks with state passing take less time than one FFT with its kernel.
-_STATE_PASSING_FROM = 2048
+# From here on one sequence in chunks with state passing takes less time than one FFT with its
+# kernel; several at once share the kernel.
+_STATE_PASSING_FROM = 65536
 
 
 class DiagonalSSM(nn.Module):
@@ -55,7 +57,7 @@ class DiagonalSSM(nn.Module):
         """(B, D, L) -> (B, D, L), by one FFT or in chunks."""
         a, w = self.poles()
         length = u.shape[-1]
-        if length < _STATE_PASSING_FROM:
+        if len(u) > 1 or length < _STATE_PASSING_FROM:
             return fft_conv(u, ssm_kernel(a, w, length), self.skip)
         y, _ = state_passing(u.float(), a, w)
         return torch.addcmul(y.to(u.dtype), u, self.skip.unsqueeze(-1).to(u.dtype))
@@ -63,8 +65,7 @@ class DiagonalSSM(nn.Module):
     def begin(self, u: Tensor) -> tuple[Tensor, SsmStream]:
         """Outputs for a prompt (B, D, P); goes on with a state of N complex numbers a channel."""
         a, w = self.poles()
-        y, state = state_passing(u, a, w)
-        return torch.addcmul(y, u, self.skip.unsqueeze(-1)), SsmStream(a, w, self.skip, state)
+        return self(u), SsmStream(a, w, self.skip, last_state(u, a))
 
 
 class S4D(Mixer):
@@ -76,11 +77,15 @@ class S4D(Mixer):
         self.out = nn.Linear(width, 2 * width)
 
     def forward(self, u: Tensor) -> Tensor:
-        return self._mapped(self.ssm(u.transpose(1, 2)).transpose(1, 2))
+        return self._mapped(self.ssm(u.transpose(1, 2)))
 
     def begin(self, u: Tensor, steps: int) -> tuple[Tensor, Step]:
         y, stream = self.ssm.begin(u.transpose(1, 2))
-        return self._mapped(y.transpose(1, 2)), lambda u: self._mapped(stream.step(u))
+
+        def step(u: Tensor) -> Tensor:
+            return glu(self.out(gelu(stream.step(u))))
+
+        return self._mapped(y), step
 
     def _mapped(self, y: Tensor) -> Tensor:
-        return nn.functional.glu(self.out(nn.functional.gelu(y)), dim=-1)
+        return glu(from_channels(self.out, gelu(y)))

@@ -88,6 +88,24 @@ def state_passing(
     return y.view(D, B, length).transpose(0, 1), x.transpose(0, 1)
 
 
+def last_state(u: Tensor, a: Tensor, chunk: int = 64) -> Tensor:
+    """The state (B, D, N) after u (B, D, L) alone: sum_t a^(L - 1 - t) u_t, chunk by chunk.
+
+    What a prompt leaves behind when its outputs come from one FFT; O(B D L N).
+    """
+    length = u.shape[-1]
+    chunk = min(chunk, length)
+    powers, leap = (x.to(a.dtype) for x in _powers(a, chunk))  # (D, T, N), (D, N)
+    left = _as_real(powers.flip(1))  # M_ux, (D, T, 2 N)
+    u = u.transpose(0, 1)
+    first = length % chunk or chunk  # the others are whole
+    x = _as_complex(u[..., :first] @ left[:, -first:])  # (D, B, N)
+    for start in range(first, length, chunk):
+        added = _as_complex(u[..., start : start + chunk] @ left)
+        x = torch.addcmul(added, leap.unsqueeze(1), x)
+    return x.transpose(0, 1)
+
+
 def _powers(a: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """a^0 .. a^(count - 1) of poles a (D, N): (D, count, N), and a^count (D, N), complex128.
 

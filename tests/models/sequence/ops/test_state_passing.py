@@ -6,6 +6,7 @@ from torch import Tensor
 
 from models.sequence.ops.fft import fft_conv
 from models.sequence.ops.state_passing import (
+    last_state,
     recurrence_reference,
     ssm_kernel,
     ssm_kernel_reference,
@@ -40,6 +41,14 @@ def test_state_passing_equals_the_recurrence_and_one_fft(L, chunk):
     assert relative(y, expected) <= 5e-6
     assert relative(y, fft_conv(u, ssm_kernel(a, w, L))) <= 5e-6
     assert relative(state, last) <= 5e-6
+
+
+@pytest.mark.parametrize("L", [1, 16, 97, 256])
+def test_the_state_after_a_prompt_alone_is_the_recurrences(L):
+    a, w = poles(3, 8)
+    u = torch.randn(2, 3, L)
+    _, expected = recurrence_reference(u.double(), a.to(torch.complex128), w)
+    assert relative(last_state(u, a), expected) <= 5e-6
 
 
 def test_long_rows_agree_with_one_fft():
