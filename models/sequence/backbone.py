@@ -16,6 +16,9 @@ from models.sequence.layers.mixer import Mixer, Step
 from models.sequence.layers.ssm import S4D
 
 _DEVIATION = 0.02  # of weights at the start, as GPT-2 has it
+# Numbers inside an MLP at a time [values]: memory of more than 32 MB is mapped anew every time,
+# which takes a processor a third of what the products take.
+_INSIDE = 2**22
 
 _MIXERS: dict[Kind, Callable[[BackboneConfig], Mixer]] = {
     "attention": lambda c: Attention(c.width, c.heads),
@@ -45,18 +48,25 @@ class Block(nn.Module):
                 nn.GELU("tanh"),
                 nn.Linear(config.mlp, config.width),
             )
+            self._at_once = max(_INSIDE // config.mlp, 1)  # [steps]
 
     def forward(self, u: Tensor) -> Tensor:
         return self._rest(u, self.mixer(self.norm(u)))
 
-    def begin(self, u: Tensor, steps: int) -> tuple[Tensor, Step]:
-        """As the mixer's, norm and MLP around it."""
+    def begin(self, u: Tensor, steps: int, wanted: int) -> tuple[Tensor, Step]:
+        """As the mixer's, norm and MLP around it, at the last `wanted` positions only."""
         mixed, mix = self.mixer.begin(self.norm(u), steps)
-        return self._rest(u, mixed), lambda u: self._rest(u, mix(self.norm(u)))
+        after = self._rest(u[:, -wanted:], mixed[:, -wanted:])
+        return after, lambda u: self._rest(u, mix(self.norm(u)))
 
     def _rest(self, u: Tensor, mixed: Tensor) -> Tensor:
         u = u + self.drop(mixed)
-        return u if self.mlp is None else u + self.drop(self.mlp(u))
+        if self.mlp is None:
+            return u
+        if torch.is_grad_enabled() or u.is_cuda:
+            return u + self.drop(self.mlp(u))
+        steps = u.flatten(0, -2).split(self._at_once)
+        return torch.cat([part + self.drop(self.mlp(part)) for part in steps]).view(u.shape)
 
 
 class Backbone(nn.Module):
@@ -119,11 +129,12 @@ class Backbone(nn.Module):
             )
         u = self._embedded(inputs)
         going: list[Step] = []
-        for block in self.blocks:
-            assert isinstance(block, Block)
-            u, step = block.begin(u, steps)
-            going.append(step)
         place = inputs.shape[1]
+        for i, block in enumerate(self.blocks, 1):
+            assert isinstance(block, Block)
+            # After the last block nobody asks for any position but the last.
+            u, step = block.begin(u, steps, place if i < len(self.blocks) else 1)
+            going.append(step)
 
         @torch.no_grad()
         def next_token(token: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.sequence.config import SsmConfig
-from models.sequence.layers.mixer import Mixer, Rate, Step
+from models.sequence.layers.mixer import Mixer, Rate, Step, from_channels, to_channels
 from models.sequence.layers.ssm import DiagonalSSM
 from models.sequence.ops.fft import fft_conv
 from models.sequence.ops.streams import FirStream
@@ -37,13 +37,13 @@ class H3(Mixer):
         self.rates = dict.fromkeys(("shift", "shift_skip"), Rate(config.learning_rate))
 
     def forward(self, u: Tensor) -> Tensor:
-        q, k, v = self.qkv(u).transpose(1, 2).contiguous().chunk(3, 1)  # (B, D, L)
+        q, k, v = to_channels(self.qkv, u).chunk(3, 1)  # (B, D, L)
         shifted = fft_conv(k, self.shift, self.shift_skip)
-        return self.out(self._read(q, self.ssm(self._outer(shifted, v))).transpose(1, 2))
+        return from_channels(self.out, self._read(q, self.ssm(self._outer(shifted, v))))
 
     def begin(self, u: Tensor, steps: int) -> tuple[Tensor, Step]:
         """Hands over the last N keys and the state of the diagonal SSM: constant in length."""
-        q, k, v = self.qkv(u).transpose(1, 2).contiguous().chunk(3, 1)
+        q, k, v = to_channels(self.qkv, u).chunk(3, 1)
         shifted = fft_conv(k, self.shift, self.shift_skip)
         skip = nn.functional.pad(self.shift_skip.unsqueeze(-1), (0, self.shift.shape[-1] - 1))
         keys = FirStream(self.shift + skip, k, steps)
@@ -55,7 +55,7 @@ class H3(Mixer):
             y = states.step(outer.squeeze(-1)).unsqueeze(-1)
             return self.out(self._read(q.unsqueeze(-1), y).squeeze(-1))
 
-        return self.out(self._read(q, read).transpose(1, 2)), step
+        return from_channels(self.out, self._read(q, read)), step
 
     def _outer(self, k: Tensor, v: Tensor) -> Tensor:
         """K_t (x) V_t within every head: (B, D, L) twice -> (B d_h d_h, D / d_h, L)."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.sequence.config import HyenaConfig
 from models.sequence.layers.filters import ExplicitFilter, ImplicitFilter
-from models.sequence.layers.mixer import Mixer, Rate, Step
+from models.sequence.layers.mixer import Mixer, Rate, Step, from_channels, to_channels
 from models.sequence.ops.fft import Spectrum, fft_conv, spectrum
 from models.sequence.ops.online import OnlineConv
 from models.sequence.ops.short import short_conv
@@ -50,16 +50,16 @@ class Hyena(Mixer):
         self._spectra: tuple[object, list[Spectrum]] | None = None
 
     def forward(self, u: Tensor) -> Tensor:
-        gates, z = self._projected(u)
+        gates, z = self._gated(self._projected(u))
         for gate, z_filter in zip(gates[:0:-1], self._filters(u.shape[1]), strict=True):
             z = self._convolved(z * gate, z_filter)
-        return self.out((z * gates[0]).transpose(1, 2))
+        return from_channels(self.out, z * gates[0])
 
     def begin(self, u: Tensor, steps: int) -> tuple[Tensor, Step]:
         """Goes on by blocked online convolution: O(L log^2 L) for all steps, exact."""
-        raw = self.project(u).transpose(1, 2)
+        raw = self._projected(u)
         projections = FirStream(self.short, raw, steps)
-        gates, z = self._projected(u)
+        gates, z = self._gated(raw)
         streams: list[Stream] = []
         length = u.shape[1] + steps
         h = self.filter(length)
@@ -79,15 +79,17 @@ class Hyena(Mixer):
                 z = stream.step(z * gate)
             return self.out(z * gates[0])
 
-        return self.out((z * gates[0]).transpose(1, 2)), step
+        return from_channels(self.out, z * gates[0]), step
 
-    def _projected(self, u: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Gates x^0 .. x^{N-1} and values v, each (B, D, L)."""
+    def _projected(self, u: Tensor) -> Tensor:
+        """(B, L, D) -> (B, (N + 1) D, L)."""
         if u.shape[1] > self.longest:
             raise ValueError(f"hyena: {u.shape[1]} steps, but its filters reach {self.longest}")
-        # Rows of time in one piece: mixed layouts make every product with a gate strided.
-        x = short_conv(self.project(u).transpose(1, 2).contiguous(), self.short)
-        *gates, v = x.chunk(self.order + 1, 1)
+        return to_channels(self.project, u)
+
+    def _gated(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Gates x^0 .. x^{N-1} and values v, each (B, D, L), of projections after a short conv."""
+        *gates, v = short_conv(x, self.short).chunk(self.order + 1, 1)
         return gates, v
 
     def _filters(self, length: int) -> list[tuple[Tensor, Tensor] | Spectrum]:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.sequence.config import LongConvConfig
-from models.sequence.layers.mixer import Mixer, Rate, Step
+from models.sequence.layers.mixer import Mixer, Rate, Step, from_channels
 from models.sequence.ops.fft import fft_conv
 from models.sequence.ops.online import OnlineConv
 
@@ -57,7 +57,7 @@ class LongConv(Mixer):
         if self.config.bidirectional:
             # Tap 0 of the second kernel meets the present as well, as the skip does.
             y = y + fft_conv(x.flip(-1), kernels[ahead:]).flip(-1)
-        return self._mapped(y.transpose(1, 2))
+        return self._mapped(y)
 
     def begin(self, u: Tensor, steps: int) -> tuple[Tensor, Step]:
         """By blocked online convolution. Raises ValueError for a bidirectional layer."""
@@ -68,10 +68,10 @@ class LongConv(Mixer):
         kernels = kernels + F.pad(self.skip.unsqueeze(-1), (0, kernels.shape[-1] - 1))
         prompt = u.transpose(1, 2).repeat(1, channels, 1)
         stream = OnlineConv(kernels, len(u), steps, prompt)
-        return self(u), lambda u: self._mapped(stream.step(u.repeat(1, channels)))
+        return self(u), lambda u: F.glu(self.out(F.gelu(stream.step(u.repeat(1, channels)))))
 
     def _mapped(self, y: Tensor) -> Tensor:
-        return F.glu(self.out(F.gelu(y)), dim=-1)
+        return F.glu(from_channels(self.out, F.gelu(y)))
 
     def _kernels(self, length: int) -> Tensor:
         """Smoothed, squashed and, in training, dropped taps: (ways C D, length)."""

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 Step = Callable[[Tensor], Tensor]
@@ -38,3 +39,15 @@ class Mixer(nn.Module):
 
         Without gradients. Raises ValueError when the prompt is empty.
         """
+
+
+def to_channels(linear: nn.Linear, u: Tensor) -> Tensor:
+    """linear(u) with time in rows: (B, L, D) -> (B, E, L), contiguous, without a copy of it."""
+    weight = linear.weight.expand(len(u), -1, -1)
+    return torch.baddbmm(linear.bias.unsqueeze(-1), weight, u.transpose(1, 2))
+
+
+def from_channels(linear: nn.Linear, y: Tensor) -> Tensor:
+    """The linear map of rows of time back to steps: (B, D, L) -> (B, L, E), contiguous."""
+    weight = linear.weight.T.expand(len(y), -1, -1)
+    return torch.baddbmm(linear.bias, y.transpose(1, 2), weight)
