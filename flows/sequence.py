@@ -196,7 +196,7 @@ PROFILES = {
         benchmark=ConvBenchmark(
             lengths=tuple(2**i for i in range(6, 17)), core_lengths=(8192, 65536),
             layer_lengths=(2048, 8192), ssm_length=16384, memory_length=65536, prompt=1024,
-            tokens=128, generation_layers=8,
+            tokens=(128, 256), generation_batch=64, generation_layers=8,
         ),
     ),
     # Published sizes; wants a CUDA GPU.
@@ -220,7 +220,8 @@ PROFILES = {
         benchmark=ConvBenchmark(
             width=768, lengths=tuple(2**i for i in range(8, 17)), core_lengths=(8192, 65536),
             layer_lengths=(2048, 8192, 65536), layer_width=768, ssm_length=16384,
-            memory_length=65536, prompt=1024, tokens=128, generation_batch=64, device="cuda",
+            memory_length=65536, prompt=1024, tokens=(128,), generation_batch=64,
+            device="cuda",
         ),
     ),
 }  # fmt: skip

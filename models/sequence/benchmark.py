@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,7 +23,6 @@ from models.sequence.backbone import Backbone
 from models.sequence.config import BackboneConfig, ConvBenchmark, Kind, SsmConfig
 from models.sequence.layers.attention import Attention
 from models.sequence.layers.hyena import Hyena
-from models.sequence.layers.mixer import Step
 from models.sequence.layers.ssm import DiagonalSSM
 from models.sequence.memory import peak_bytes
 from models.sequence.ops.fft import Spectrum, fft_conv, spectrum
@@ -156,49 +155,54 @@ def _memory(config: ConvBenchmark) -> Iterator[ConvMeasurement]:
 
 
 def _generation(config: ConvBenchmark) -> Iterator[ConvMeasurement]:
-    """Prompt with tokens, then tokens alone: hybrid H3 against a Transformer with a cache."""
-    layers, width, tokens = config.generation_layers, config.layer_width, config.tokens
+    """A prompt and more and more tokens after it: hybrid H3 against a Transformer with a cache."""
+    layers, width = config.generation_layers, config.layer_width
     hybrid: list[Kind] = ["h3"] * layers
     hybrid[layers // 2] = "attention"
     patterns: dict[str, list[Kind]] = {"hybrid H3": hybrid, "Transformer": ["attention"] * layers}
-    prompt = torch.randint(256, (config.generation_batch, config.prompt), device=config.device)
-
-    def go_on(logits: Tensor, step: Step) -> None:
-        for _ in range(tokens):
-            logits = step(logits.argmax(-1))
-
-    whole: dict[str, Callable[[], object]] = {}
-    starts: dict[str, Callable[[], tuple[Tensor, Step]]] = {}
-    for name, pattern in patterns.items():
-        model = Backbone(
+    models = {
+        name: Backbone(
             BackboneConfig(
                 pattern=tuple(pattern), width=width, mlp=4 * width, heads=max(width // _HEAD, 1),
-                longest=config.prompt + tokens, positions=name == "Transformer", vocabulary=256,
-                outputs=256, tied=True,
+                longest=config.prompt + max(config.tokens), positions=name == "Transformer",
+                vocabulary=256, outputs=256, tied=True,
             )
-        ).to(config.device).eval()  # fmt: skip
-
-        def begun(model: Backbone = model) -> tuple[Tensor, Step]:
-            return model.begin(prompt, tokens)
-
-        def both(begun: Callable[[], tuple[Tensor, Step]] = begun) -> None:
-            go_on(*begun())
-
-        whole[name], starts[name] = both, begun
+        ).to(config.device).eval()
+        for name, pattern in patterns.items()
+    }  # fmt: skip
+    prompt = torch.randint(256, (config.generation_batch, config.prompt), device=config.device)
+    times: dict[str, list[list[float]]] = {name: [] for name in models}
+    for run in range(config.runs + 1):  # the first warms up
+        for name, model in models.items():
+            marks = _generated(model, prompt, config.tokens)
+            if run:
+                times[name].append(marks)
+    (ours, ours_s), (peer, peer_s) = (
+        (name, [statistics.median(at) for at in zip(*marks, strict=True)])
+        for name, marks in times.items()
+    )
     size, batch = (config.prompt, width), config.generation_batch
-    yield from _compared(config, f"prompt and {tokens} tokens", whole, size, batch)
-    seconds: dict[str, list[float]] = {name: [] for name in starts}
-    for _ in range(config.runs):
-        for name, start in starts.items():
-            logits, step = start()  # reading the prompt is not timed
-            _wait(config.device)
-            started = time.perf_counter()
-            go_on(logits, step)
-            _wait(config.device)
-            seconds[name].append(time.perf_counter() - started)
-    (ours, ours_s), (peer, peer_s) = ((n, statistics.median(s)) for n, s in seconds.items())
-    case = f"{tokens} tokens after the prompt"
-    yield _measured(config, case, (ours, ours_s), (peer, peer_s), size, batch=batch)
+    for i, tokens in enumerate(sorted(config.tokens), 1):
+        whole = ((ours, ours_s[i]), (peer, peer_s[i]))
+        after = ((ours, ours_s[i] - ours_s[0]), (peer, peer_s[i] - peer_s[0]))
+        yield _measured(config, f"prompt and {tokens} tokens", *whole, size, batch=batch)
+        yield _measured(config, f"{tokens} tokens after the prompt", *after, size, batch=batch)
+
+
+def _generated(model: Backbone, prompt: Tensor, tokens: Sequence[int]) -> list[float]:
+    """Seconds until the prompt is read, and until each of so many tokens are made."""
+    device = prompt.device.type
+    _wait(device)
+    started = time.perf_counter()
+    logits, step = model.begin(prompt, max(tokens))
+    _wait(device)
+    marks = [time.perf_counter() - started]
+    for made in range(1, max(tokens) + 1):
+        logits = step(logits.argmax(-1))
+        if made in tokens:
+            _wait(device)
+            marks.append(time.perf_counter() - started)
+    return marks
 
 
 def _online(config: ConvBenchmark) -> Iterator[ConvMeasurement]:

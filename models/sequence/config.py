@@ -156,7 +156,9 @@ class ConvBenchmark(BaseModel, frozen=True, extra="forbid"):
     ssm_length: int = Field(default=4096, ge=1, description="L of state spaces; 16384")
     memory_length: int = Field(default=16384, ge=1, description="L of the memory case; 65536")
     prompt: int = Field(default=256, ge=1, description="tokens of the prompt; the paper's 1024")
-    tokens: int = Field(default=16, ge=1, description="tokens generated; the paper's 128")
+    tokens: tuple[int, ...] = Field(
+        default=(16,), min_length=1, description="tokens generated, rising; the paper's 128"
+    )
     generation_batch: int = Field(default=16, ge=1, description="prompts; the paper's 64")
     generation_layers: int = Field(
         default=4,
