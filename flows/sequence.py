@@ -75,46 +75,57 @@ def _pure(kind: Kind, layers: int = 2, **sizes: int | float | bool) -> BackboneC
 
 
 def _synthetic(
-    name: Literal["recall", "induction"], asked: Asked, train: TrainConfig
+    name: Literal["recall", "induction"], length: int, asked: Asked, train: TrainConfig
 ) -> SweepConfig:
-    """H3's two tasks at length 20, for H3 with heads of 8, S4D and attention.
+    """H3's two tasks for H3 with heads of 8, S4D and attention, tested at twice the length too.
 
     A shift SSM of 16 taps, so that all of them are trained: more would stay as drawn beyond
     length 20, and disturb at length 40.
     """
     kinds: tuple[Kind, ...] = ("h3", "s4d", "attention")
     ssm = SsmConfig(head_dim=8, shift=16)
+    dropout = 0.1 if asked == "everywhere" else 0.0  # of the embedding, as published
     fits = tuple(
-        FitConfig(model=_pure(kind, dropout=0.0).model_copy(update={"ssm": ssm}), train=train)
+        FitConfig(model=_pure(kind, dropout=dropout).model_copy(update={"ssm": ssm}), train=train)
         for kind in kinds
     )
     vocabulary = {"recall": 10, "induction": 20}[name]
-    task = TaskConfig(name=name, length=20, vocabulary=vocabulary, asked=asked)
-    return SweepConfig(task=task, fits=fits, test_lengths=(40,))
+    task = TaskConfig(name=name, length=length, vocabulary=vocabulary, asked=asked)
+    return SweepConfig(task=task, fits=fits, test_lengths=(2 * length,))
 
 
 def _long_recall() -> SweepConfig:
-    """Hyena's recall at length 512, for its implicit filters and for explicit ones of 64 taps."""
-    kinds: tuple[Kind, ...] = ("hyena", "conv1d")
+    """Hyena's recall at length 512, for its implicit filters and for explicit ones.
+
+    The four keys of vocabulary 10 come back every eight tokens: 64 taps see them, 4 do not.
+    """
     train = TrainConfig(epochs=60, learning_rate=1e-3, stop_at=0.998, checks=60)
     task = TaskConfig(name="recall", length=512, vocabulary=10, train=2000, asked="answer")
-    fits = tuple(
-        FitConfig(model=_pure(kind, width=64, mlp=256, dropout=0.0), train=train) for kind in kinds
-    )
-    return SweepConfig(task=task, fits=fits)
+    hyena = FitConfig(model=_pure("hyena", width=64, mlp=256, dropout=0.0), train=train)
+    explicit = (
+        FitConfig(
+            model=_pure("conv1d", width=64, mlp=256, dropout=0.0).model_copy(
+                update={"hyena": HyenaConfig(conv1d_taps=taps)}
+            ),
+            train=train, variant=f"{taps} taps",
+        )
+        for taps in (64, 4)
+    )  # fmt: skip
+    return SweepConfig(task=task, fits=(hyena, *explicit))
 
 
-def _digits(train: TrainConfig, seeds: tuple[int, ...]) -> SweepConfig:
+def _squash(task: TaskConfig, train: TrainConfig, *, bidirectional: bool) -> SweepConfig:
+    """Long convolutions without the squash operator and with it, on the same three seeds."""
     fits = tuple(
         FitConfig(
             model=_pure("long_conv", width=48, mlp=0).model_copy(
-                update={"long": LongConvConfig(squash=squash)}
+                update={"long": LongConvConfig(squash=squash, bidirectional=bidirectional)}
             ),
             train=train, variant=f"squash={squash:g}",
         )
-        for squash in (0.003, 0.0)
+        for squash in (0.0, 0.001, 0.002)
     )  # fmt: skip
-    return SweepConfig(task=TaskConfig(name="digits"), fits=fits, seeds=seeds)
+    return SweepConfig(task=task, fits=fits, seeds=(0, 1, 2))
 
 
 def _addition(digits: int) -> SweepConfig:
@@ -126,9 +137,10 @@ def _addition(digits: int) -> SweepConfig:
     return SweepConfig(task=task, fits=(FitConfig(model=model, train=train),))
 
 
-def _mqar(length: int, pairs: int, train: TrainConfig) -> SweepConfig:
+def _mqar(length: int, vocabulary: int, train: TrainConfig) -> SweepConfig:
+    """Recall of many pairs, one for every 16 tokens, by pure layers and a hybrid."""
     patterns: tuple[tuple[Kind, ...], ...] = (
-        ("attention",) * 2, ("hyena",) * 2, ("h3",) * 2, ("long_conv",) * 2, ("hyena", "attention"),
+        ("hyena", "attention"), ("attention",) * 2, ("hyena",) * 2, ("h3",) * 2, ("long_conv",) * 2,
     )  # fmt: skip
     fits = tuple(
         FitConfig(
@@ -136,13 +148,13 @@ def _mqar(length: int, pairs: int, train: TrainConfig) -> SweepConfig:
                 pattern=pattern, width=64, mlp=0, positions=set(pattern) == {"attention"}
             ),
             train=train,
-            variant=f"{pairs} pairs",
         )
         for pattern in patterns
     )
     task = TaskConfig(
-        name="mqar", length=length, pairs=pairs, vocabulary=8192, train=20_000, test=1000
-    )
+        name="mqar", length=length, pairs=length // 16, vocabulary=vocabulary, train=20_000,
+        test=1000,
+    )  # fmt: skip
     return SweepConfig(task=task, fits=fits)
 
 
@@ -170,11 +182,15 @@ def text_fits(layers: int, width: int, train: TrainConfig) -> tuple[FitConfig, .
 
 
 _BRIEF = TrainConfig(epochs=2, learning_rate=2e-3, checks=2)
-_TEXT = TrainConfig(epochs=1.5, batch=8, learning_rate=2e-3, checks=5)
+_PUBLISHED_INDUCTION = TrainConfig(epochs=400, learning_rate=5e-4, stop_at=1.0, checks=40)
+_TEXT = TrainConfig(epochs=3, batch=8, learning_rate=2e-3, checks=6)
 
 PROFILES = {
     "quick": SequenceConfig(
-        sweeps=(_synthetic("recall", "answer", _BRIEF), _synthetic("induction", "answer", _BRIEF)),
+        sweeps=(
+            _synthetic("recall", 20, "answer", _BRIEF),
+            _synthetic("induction", 20, "answer", _BRIEF),
+        ),
         texts=(
             TextSweepConfig(
                 text=TextConfig(vocabulary=300, length=64, share=0.05),
@@ -185,12 +201,28 @@ PROFILES = {
     ),
     "standard": SequenceConfig(
         sweeps=(
-            _synthetic("recall", "answer", TrainConfig(epochs=25, learning_rate=2e-3)),
-            _synthetic("induction", "answer", TrainConfig(epochs=15, learning_rate=2e-3)),
+            _synthetic("recall", 20, "answer", TrainConfig(epochs=25, learning_rate=2e-3)),
             _long_recall(),
             *map(_addition, (2, 3, 4)),
-            _digits(TrainConfig(epochs=40, learning_rate=2e-3, weight_decay=0.01), (0, 1, 2)),
-            _mqar(64, 4, TrainConfig(epochs=16, batch=256, learning_rate=3e-3, stop_at=0.99)),
+            _squash(
+                TaskConfig(name="digits"),
+                TrainConfig(epochs=40, learning_rate=2e-3, weight_decay=0.01),
+                bidirectional=False,
+            ),
+            *(
+                _synthetic("induction", length, "everywhere", _PUBLISHED_INDUCTION)
+                for length in (20, 30)
+            ),
+            *(
+                _mqar(length, 512, TrainConfig(
+                    epochs=8, batch=64, learning_rate=2e-3, stop_at=0.99, checks=16))
+                for length in (64, 128, 256)
+            ),
+            _squash(
+                TaskConfig(name="listops", length=128, train=4000, test=1000),
+                TrainConfig(epochs=20, batch=50, learning_rate=5e-3, weight_decay=0.05, checks=5),
+                bidirectional=True,
+            ),
         ),
         texts=(TextSweepConfig(fits=text_fits(6, 256, _TEXT)),),
         benchmark=ConvBenchmark(
@@ -202,10 +234,10 @@ PROFILES = {
     # Published sizes; wants a CUDA GPU.
     "paper": SequenceConfig(
         sweeps=(
-            _synthetic("recall", "everywhere", TrainConfig(epochs=200, device="cuda")),
-            _synthetic("induction", "everywhere", TrainConfig(epochs=400, device="cuda")),
+            _synthetic("recall", 20, "everywhere", TrainConfig(epochs=200, device="cuda")),
+            _synthetic("induction", 30, "everywhere", TrainConfig(epochs=400, device="cuda")),
             *(
-                _mqar(length, length // 16, TrainConfig(
+                _mqar(length, 8192, TrainConfig(
                     epochs=64, batch=256, learning_rate=2e-3, device="cuda"))
                 for length in (64, 128, 256, 512)
             ),
