@@ -184,7 +184,7 @@ def text_fits(layers: int, width: int, train: TrainConfig) -> tuple[FitConfig, .
 
 _BRIEF = TrainConfig(epochs=2, learning_rate=2e-3, checks=2)
 _PUBLISHED_INDUCTION = TrainConfig(epochs=400, learning_rate=5e-4, stop_at=1.0, checks=40)
-_TEXT = TrainConfig(epochs=2, batch=8, learning_rate=2e-3, checks=5)
+_TEXT = TrainConfig(epochs=1.5, batch=8, learning_rate=2e-3, checks=5)
 
 PROFILES = {
     "quick": SequenceConfig(
