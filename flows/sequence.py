@@ -133,7 +133,7 @@ def _addition(digits: int) -> SweepConfig:
     """One layer of Hyena; every further digit wants more examples."""
     model = _pure("hyena", 1, width=64, mlp=256, dropout=0.0)
     train = TrainConfig(epochs=40, batch=64, learning_rate=2e-3)
-    examples = {2: 4000, 3: 10_000, 4: 20_000}[digits]
+    examples = {2: 4000, 3: 15_000, 4: 20_000}[digits]
     task = TaskConfig(name="addition", length=digits, train=examples)
     return SweepConfig(task=task, fits=(FitConfig(model=model, train=train),))
 
