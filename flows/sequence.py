@@ -214,15 +214,15 @@ PROFILES = {
                 _synthetic("induction", length, "everywhere", _PUBLISHED_INDUCTION)
                 for length in (20, 30)
             ),
-            *(
-                _mqar(length, 512, TrainConfig(
-                    epochs=5, batch=64, learning_rate=2e-3, stop_at=0.99, checks=10))
-                for length in (64, 128, 256)
-            ),
             _squash(
                 TaskConfig(name="listops", length=128, train=4000, test=1000),
                 TrainConfig(epochs=20, batch=50, learning_rate=5e-3, weight_decay=0.05, checks=5),
                 bidirectional=True,
+            ),
+            *(
+                _mqar(length, 512, TrainConfig(
+                    epochs=16, batch=64, learning_rate=2e-3, stop_at=0.99, checks=32))
+                for length in (64, 128, 256)
             ),
         ),
         texts=(TextSweepConfig(fits=text_fits(6, 256, _TEXT)),),
