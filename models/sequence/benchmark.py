@@ -182,7 +182,7 @@ def _generation(config: ConvBenchmark) -> Iterator[ConvMeasurement]:
         for name, marks in times.items()
     )
     size, batch = (config.prompt, width), config.generation_batch
-    for i, tokens in enumerate(sorted(config.tokens), 1):
+    for i, tokens in enumerate(sorted(set(config.tokens)), 1):
         whole = ((ours, ours_s[i]), (peer, peer_s[i]))
         after = ((ours, ours_s[i] - ours_s[0]), (peer, peer_s[i] - peer_s[0]))
         yield _measured(config, f"prompt and {tokens} tokens", *whole, size, batch=batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PositiveInt
 
 Kind = Literal[
     "attention", "h3", "s4d", "hyena", "hyena_se", "hyena_mr", "conv1d", "long_conv"
@@ -156,8 +156,8 @@ class ConvBenchmark(BaseModel, frozen=True, extra="forbid"):
     ssm_length: int = Field(default=4096, ge=1, description="L of state spaces; 16384")
     memory_length: int = Field(default=16384, ge=1, description="L of the memory case; 65536")
     prompt: int = Field(default=256, ge=1, description="tokens of the prompt; the paper's 1024")
-    tokens: tuple[int, ...] = Field(
-        default=(16,), min_length=1, description="tokens generated, rising; the paper's 128"
+    tokens: tuple[PositiveInt, ...] = Field(
+        default=(16,), min_length=1, description="tokens generated, each a row; the paper's 128"
     )
     generation_batch: int = Field(default=16, ge=1, description="prompts; the paper's 64")
     generation_layers: int = Field(

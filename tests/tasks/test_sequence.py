@@ -26,7 +26,7 @@ TRAIN = TrainConfig(epochs=1, checks=2)
 BENCHMARK = ConvBenchmark(
     cases=("overhead", "core", "layer", "state_passing", "memory", "generation", "online"),
     width=4, lengths=(8, 16), core_lengths=(16,), layer_lengths=(16,), layer_width=8, ssm_length=64,
-    memory_length=4096, prompt=8, tokens=(1, 2), generation_batch=2, generation_layers=2,
+    memory_length=4096, prompt=8, tokens=(2, 1, 2), generation_batch=2, generation_layers=2,
     online_length=8, runs=1, threads=1,
 )  # fmt: skip
 
